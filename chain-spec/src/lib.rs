@@ -1,0 +1,1 @@
+//! Say what a network agrees on before its first block.

@@ -1,0 +1,1 @@
+//! Move pieces between peers and keep them on disk.

@@ -1,0 +1,1 @@
+//! Run real node processes and check what users see.

@@ -1,0 +1,1 @@
+//! Keep blocks, authenticated state and indexes on one RocksDB.

@@ -1,0 +1,2 @@
+//! Run a whole Piecewise node.
+fn main() {}

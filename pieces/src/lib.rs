@@ -1,0 +1,1 @@
+//! Turn files into pieces and any k of n pieces back into files.

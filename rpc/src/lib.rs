@@ -1,0 +1,1 @@
+//! Show clients the network: JSON-RPC and HTTP files.
