@@ -1,1 +1,225 @@
 //! Run real node processes and check what users see.
+//!
+//! A [`Network`] is a folder and, most of the time, a [`Node`] process over it. Tests wait on what the process prints and
+//! answers, never on time; a deadline only keeps a hang from lasting forever.
+
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, bail};
+use serde_json::{Value, json};
+
+/// A hang ends here; nothing is decided by it. Shared processors can be very slow.
+const DEADLINE: Duration = Duration::from_secs(120);
+/// Log lines kept for the message of a failure.
+const LINES_MAX: usize = 10_000;
+
+/// The node's program, built by the same cargo command as the test.
+#[must_use]
+pub fn node_binary() -> PathBuf {
+    let test = std::env::current_exe().unwrap_or_default();
+    let profile = test.parent().and_then(Path::parent).unwrap_or(Path::new("."));
+    profile.join("node")
+}
+
+/// A folder for a node's data, removed at the end.
+#[derive(Debug)]
+pub struct Network {
+    base: tempfile::TempDir,
+    chain: String,
+}
+
+impl Network {
+    /// An empty folder for the dev chain.
+    ///
+    /// # Errors
+    /// If no folder can be made.
+    pub fn dev() -> anyhow::Result<Self> {
+        Ok(Self { base: tempfile::tempdir()?, chain: "dev".into() })
+    }
+
+    /// The base path.
+    #[must_use]
+    pub fn base(&self) -> &Path {
+        self.base.path()
+    }
+
+    /// The folder of the dev chain inside the base path.
+    #[must_use]
+    pub fn chain_folder(&self) -> PathBuf {
+        self.base.path().join("chains/dev")
+    }
+
+    /// The providers' folders, in the order of their names.
+    ///
+    /// # Errors
+    /// If the folder cannot be read.
+    pub fn provider_folders(&self) -> anyhow::Result<Vec<PathBuf>> {
+        let mut folders = std::fs::read_dir(self.chain_folder().join("pieces"))?
+            .map(|entry| entry.map(|entry| entry.path()))
+            .collect::<Result<Vec<_>, _>>()?;
+        folders.sort();
+        Ok(folders)
+    }
+
+    /// Starts a node on free ports and waits until it answers.
+    ///
+    /// # Errors
+    /// If it ends or is not ready in time, with what it printed.
+    pub fn start(&self) -> anyhow::Result<Node> {
+        Node::start(Command::new(node_binary()).args(["--chain", &self.chain, "--base-path"]).arg(self.base.path()))
+    }
+}
+
+/// A running node. Killed when dropped.
+#[derive(Debug)]
+pub struct Node {
+    child: Child,
+    lines: Receiver<String>,
+    printed: Vec<String>,
+    url: String,
+    http: reqwest::Client,
+}
+
+impl Node {
+    /// Starts `command` with free ports and waits until it prints that it is ready.
+    ///
+    /// # Errors
+    /// If it ends or is not ready in time, with what it printed.
+    pub fn start(command: &mut Command) -> anyhow::Result<Self> {
+        command.args(["--port", "0", "--dsn-port", "0", "--rpc-port", "0"]);
+        let mut child = command
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .with_context(|| format!("start {}; run the tests with `make test`", node_binary().display()))?;
+        let stderr = child.stderr.take().context("the node's output is piped")?;
+        let (sender, lines) = sync_channel(LINES_MAX);
+        // Reading must never stop, or the node would block on a full pipe; what nobody waits for is dropped.
+        std::thread::spawn(move || {
+            for line in BufReader::new(stderr).lines().map_while(Result::ok) {
+                sender.try_send(line).ok();
+            }
+        });
+        let http = reqwest::Client::builder().no_proxy().build()?;
+        let mut node = Self { child, lines, printed: Vec::new(), url: String::new(), http };
+        let ready = node.wait_for("JSON-RPC listening on ")?;
+        let url = ready.split("JSON-RPC listening on ").nth(1).context("the line names the address")?;
+        node.url = url.trim().to_owned();
+        Ok(node)
+    }
+
+    /// Waits until the node prints a line that contains `text`.
+    ///
+    /// # Errors
+    /// If it ends first or the deadline passes, with what it printed.
+    pub fn wait_for(&mut self, text: &str) -> anyhow::Result<String> {
+        let end = Instant::now() + DEADLINE;
+        loop {
+            match self.lines.recv_timeout(end.saturating_duration_since(Instant::now())) {
+                Ok(line) => {
+                    self.printed.push(line.clone());
+                    if line.contains(text) {
+                        return Ok(line);
+                    }
+                }
+                Err(RecvTimeoutError::Timeout) => bail!("no line with {text:?}; printed: {:#?}", self.printed),
+                Err(RecvTimeoutError::Disconnected) => {
+                    let status = self.child.wait()?;
+                    bail!("the node ended ({status}) before {text:?}; printed: {:#?}", self.printed)
+                }
+            }
+        }
+    }
+
+    /// `http://127.0.0.1:PORT`.
+    #[must_use]
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// Calls a method; the result, or the error object.
+    ///
+    /// # Errors
+    /// If there is no JSON-RPC answer at all.
+    pub async fn call(&self, method: &str, params: Value) -> anyhow::Result<Result<Value, Value>> {
+        let body = json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": params });
+        let response = self.http.post(&self.url).timeout(DEADLINE).json(&body).send().await?;
+        let mut answer: Value = response.json().await?;
+        match answer.get_mut("error") {
+            Some(error) => Ok(Err(error.take())),
+            None => Ok(Ok(answer.get_mut("result").context("neither result nor error")?.take())),
+        }
+    }
+
+    /// Calls a method that must succeed.
+    ///
+    /// # Errors
+    /// If it answers with an error.
+    pub async fn ok(&self, method: &str, params: Value) -> anyhow::Result<Value> {
+        match self.call(method, params).await? {
+            Ok(result) => Ok(result),
+            Err(error) => bail!("{method} failed: {error}"),
+        }
+    }
+
+    /// Calls a method that must fail; the error object.
+    ///
+    /// # Errors
+    /// If it succeeds.
+    pub async fn err(&self, method: &str, params: Value) -> anyhow::Result<Value> {
+        match self.call(method, params).await? {
+            Err(error) => Ok(error),
+            Ok(result) => bail!("{method} succeeded: {result}"),
+        }
+    }
+
+    /// An HTTP request to the node's port.
+    pub fn http(&self, method: reqwest::Method, path: &str) -> reqwest::RequestBuilder {
+        self.http.request(method, format!("{}{path}", self.url)).timeout(DEADLINE)
+    }
+
+    /// SIGKILL, and wait until the process is gone.
+    ///
+    /// # Errors
+    /// If it cannot be killed.
+    pub fn kill(mut self) -> anyhow::Result<()> {
+        self.child.kill()?;
+        self.child.wait()?;
+        Ok(())
+    }
+
+    /// SIGTERM, and wait for the exit status.
+    ///
+    /// # Errors
+    /// If it does not end before the deadline.
+    pub fn terminate(mut self) -> anyhow::Result<ExitStatus> {
+        let status = Command::new("kill").arg(self.child.id().to_string()).status()?;
+        anyhow::ensure!(status.success(), "kill failed");
+        // The reader's end of the pipe closes when the process ends.
+        let end = Instant::now() + DEADLINE;
+        while self.lines.recv_timeout(end.saturating_duration_since(Instant::now())).is_ok() {}
+        anyhow::ensure!(Instant::now() < end, "the node did not stop; printed: {:#?}", self.printed);
+        Ok(self.child.wait()?)
+    }
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        // It may have ended already.
+        self.child.kill().ok();
+        self.child.wait().ok();
+    }
+}
+
+/// Reproducible bytes that do not compress.
+#[must_use]
+pub fn bytes(seed: u64, length: usize) -> Vec<u8> {
+    let mut bytes = vec![0; length];
+    blake3::Hasher::new().update(&seed.to_le_bytes()).finalize_xof().fill(&mut bytes);
+    bytes
+}

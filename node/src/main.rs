@@ -1,2 +1,35 @@
-//! Run a whole Piecewise node.
-fn main() {}
+//! Run a whole Piecewise node: command line, assembly and services.
+//!
+//! `assembly.rs` is the one file that shows how the parts are connected; the services are `gateway` (files in), `fetch`
+//! (files out), `provider` (pieces kept) and `chain` (blocks), each over the crates below.
+
+mod adapter;
+mod assembly;
+mod base_path;
+mod chain;
+mod cli;
+mod encoded;
+mod fetch;
+mod gateway;
+mod keystore;
+mod provider;
+mod shutdown;
+mod status;
+mod submitter;
+mod telemetry;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+fn main() -> ExitCode {
+    let cli = cli::Cli::parse();
+    match cli.run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // The chain of causes, once, where it is handled; each says what the one before left out.
+            eprintln!("error: {error:#}");
+            cli::exit_code(&error)
+        }
+    }
+}

@@ -1,0 +1,25 @@
+# Everything a newcomer and the CI run. `make deps` comes first in each: RocksDB's bindings need libclang.
+
+.PHONY: run test deps fmt lint bench golden
+
+run: deps
+	cargo run --release --bin node -- --chain dev
+
+test: deps
+	cargo test --release --locked --workspace
+
+fmt:
+	cargo fmt --all --check
+
+lint: deps
+	cargo clippy --release --locked --workspace --all-targets -- -D warnings
+
+bench: deps
+	cargo bench --locked --workspace
+
+# Writes the golden files anew: an explicit approval of other formats, to be committed alone.
+golden: deps
+	PIECEWISE_GOLDEN=write cargo test --release --locked --workspace golden
+
+deps:
+	@./.ci/deps

@@ -1,0 +1,81 @@
+//! The folders of a node: `BASE/chains/ID/{ledger,pieces,consensus,keystore,network,spool}`.
+
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, bail};
+use fs4::fs_std::FileExt;
+
+/// A node's folder of one chain, locked against a second node for as long as this lives.
+#[derive(Debug)]
+pub struct BasePath {
+    root: PathBuf,
+    chain: PathBuf,
+    // Dropped in this order: the lock is let go before a temporary folder is removed.
+    _lock: File,
+    _temporary: Option<tempfile::TempDir>,
+}
+
+impl BasePath {
+    /// Opens `base`, a temporary folder, or the user's data folder, and locks the chain's part of it.
+    pub fn open(base: Option<&Path>, temporary: bool, chain_id: &str) -> anyhow::Result<Self> {
+        let temporary = temporary
+            .then(|| tempfile::Builder::new().prefix("piecewise-").tempdir())
+            .transpose()
+            .context("make a temporary folder")?;
+        let root = match (&temporary, base) {
+            (Some(folder), _) => folder.path().to_owned(),
+            (None, Some(base)) => base.to_owned(),
+            (None, None) => default_root()?,
+        };
+        let chain = root.join("chains").join(chain_id);
+        fs::create_dir_all(&chain).with_context(|| format!("make the folder {}", chain.display()))?;
+        let lock_path = chain.join("lock");
+        let lock = File::create(&lock_path).with_context(|| format!("open {}", lock_path.display()))?;
+        if !lock.try_lock_exclusive().with_context(|| format!("lock {}", lock_path.display()))? {
+            bail!("another node uses {}; stop it or give another --base-path", root.display());
+        }
+        Ok(Self { root, chain, _lock: lock, _temporary: temporary })
+    }
+
+    /// The base path itself, for messages.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// Blocks, state and indexes.
+    pub fn ledger(&self) -> PathBuf {
+        self.chain.join("ledger")
+    }
+
+    /// One folder per provider of this node, by its address.
+    pub fn pieces(&self) -> PathBuf {
+        self.chain.join("pieces")
+    }
+
+    /// The engine's write-ahead log and the signer's guard.
+    pub fn consensus(&self) -> PathBuf {
+        self.chain.join("consensus")
+    }
+
+    /// Secrets, each readable by its owner alone.
+    pub fn keystore(&self) -> PathBuf {
+        self.chain.join("keystore")
+    }
+
+    /// Ports that were chosen and are kept.
+    pub fn network(&self) -> PathBuf {
+        self.chain.join("network")
+    }
+
+    /// Bodies of files on their way in; emptied at every start.
+    pub fn spool(&self) -> PathBuf {
+        self.chain.join("spool")
+    }
+}
+
+fn default_root() -> anyhow::Result<PathBuf> {
+    let folders = directories::ProjectDirs::from("", "", "piecewise");
+    let folders = folders.context("there is no home folder; give --base-path")?;
+    Ok(folders.data_dir().to_owned())
+}

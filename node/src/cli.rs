@@ -1,0 +1,65 @@
+//! The command line: `node` runs a node, `node file` moves files through one.
+
+pub mod file;
+pub mod run;
+
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+
+/// Exit code when the base path belongs to another genesis (`EX_DATAERR`).
+const EXIT_OTHER_GENESIS: u8 = 65;
+/// Exit code when a part of the node ended by itself (`EX_SOFTWARE`).
+const EXIT_PART_ENDED: u8 = 70;
+
+/// A peer-to-peer storage network whose ledger is a blockchain.
+#[derive(Debug, Parser)]
+#[command(name = "node", version, about, args_conflicts_with_subcommands = true)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    run: run::RunArgs,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Put files into a network, get them back, and see where their pieces are.
+    File(FileArgs),
+}
+
+#[derive(Debug, Args)]
+struct FileArgs {
+    #[command(subcommand)]
+    command: file::FileCommand,
+}
+
+impl Cli {
+    /// Does what the command line asks for; returns when it is done or a signal has come.
+    pub fn run(self) -> anyhow::Result<()> {
+        match self.command {
+            Some(Command::File(args)) => args.command.run(),
+            None => self.run.run(),
+        }
+    }
+}
+
+/// A failure that operators tell apart by the exit code.
+#[derive(Debug, thiserror::Error)]
+pub enum ExitReason {
+    /// The base path holds another chain.
+    #[error("{0}")]
+    OtherGenesis(String),
+    /// The consensus engine, or another part the node cannot do without, ended by itself.
+    #[error("{0}")]
+    PartEnded(String),
+}
+
+/// The exit code of a failure; 1 for those without one of their own.
+pub fn exit_code(error: &anyhow::Error) -> ExitCode {
+    match error.downcast_ref::<ExitReason>() {
+        Some(ExitReason::OtherGenesis(_)) => ExitCode::from(EXIT_OTHER_GENESIS),
+        Some(ExitReason::PartEnded(_)) => ExitCode::from(EXIT_PART_ENDED),
+        None => ExitCode::FAILURE,
+    }
+}

@@ -1,0 +1,115 @@
+//! `node --chain ...`: run a node until a signal comes.
+
+use std::path::PathBuf;
+
+use anyhow::Context;
+use chain_spec::ChainSpec;
+use clap::Args;
+
+use crate::assembly::{Node, NodeConfig};
+use crate::base_path::BasePath;
+use crate::{shutdown, telemetry};
+
+/// Flags of a running node.
+#[derive(Debug, Args)]
+pub struct RunArgs {
+    /// The network: dev, local, or the path of a chain spec.
+    #[arg(long, value_name = "dev|local|SPEC.json", default_value = "dev")]
+    pub chain: String,
+    /// Where everything is kept; the user's data folder if not given.
+    #[arg(long, value_name = "DIR", conflicts_with = "tmp")]
+    pub base_path: Option<PathBuf>,
+    /// Keep everything in a folder that is deleted at the end.
+    #[arg(long)]
+    pub tmp: bool,
+    /// The node's name, for people.
+    #[arg(long, value_name = "NAME", default_value = "piecewise")]
+    pub name: String,
+    /// TCP port of the consensus engine; 0 = any free one.
+    #[arg(long, value_name = "PORT", default_value_t = 30_333)]
+    pub port: u16,
+    /// TCP port of this node's storage network peer; 0 = any free one.
+    #[arg(long, value_name = "PORT", default_value_t = 30_433)]
+    pub dsn_port: u16,
+    /// TCP port of JSON-RPC and HTTP on 127.0.0.1; 0 = any free one.
+    #[arg(long, value_name = "PORT", default_value_t = 9_944)]
+    pub rpc_port: u16,
+    /// Origins that browsers may call from, separated by commas; none if not given.
+    #[arg(long, value_name = "ORIGINS", value_delimiter = ',')]
+    pub rpc_cors: Vec<String>,
+    /// Bytes each provider of this node may keep, as 500MB or 2GiB; the disk's free space if not given.
+    #[arg(long, value_name = "SIZE", value_parser = parse_size)]
+    pub storage_quota: Option<u64>,
+    /// Log levels by target, as consensus=debug; may be given several times.
+    #[arg(long, value_name = "TARGET=LEVEL")]
+    pub log: Vec<String>,
+}
+
+impl RunArgs {
+    /// Runs the node until SIGINT, SIGTERM or the end of a part it cannot do without.
+    pub fn run(self) -> anyhow::Result<()> {
+        pieces::check_cpu().context("this program was compiled for another processor")?;
+        telemetry::start(&self.log)?;
+        let spec = ChainSpec::load(&self.chain)?;
+        let base = BasePath::open(self.base_path.as_deref(), self.tmp, &spec.id)?;
+        let config = NodeConfig {
+            name: self.name,
+            consensus_port: self.port,
+            dsn_port: self.dsn_port,
+            rpc_port: self.rpc_port,
+            rpc_cors: self.rpc_cors,
+            storage_quota: self.storage_quota,
+        };
+        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("start the runtime")?;
+        let result = runtime.block_on(async {
+            let signal = shutdown::signal().context("listen for signals")?;
+            let node = Node::start(spec, &base, config).await?;
+            let ended = tokio::select! {
+                name = signal => {
+                    tracing::info!(signal = name, "stopping");
+                    Ok(())
+                }
+                reason = node.ended() => Err(crate::cli::ExitReason::PartEnded(reason).into()),
+            };
+            node.stop().await;
+            ended
+        });
+        runtime.shutdown_timeout(shutdown::BLOCKING_GRACE);
+        result
+    }
+}
+
+/// Reads a number of bytes with an optional unit: kB, MB, GB, TB or KiB, MiB, GiB, TiB.
+fn parse_size(text: &str) -> Result<u64, String> {
+    let digits = text.len() - text.trim_start_matches(|c: char| c.is_ascii_digit()).len();
+    let (number, unit) = text.split_at(digits);
+    let number: u64 = number.parse().map_err(|_| format!("{text} does not begin with a whole number"))?;
+    let factor = match unit.trim().to_ascii_lowercase().as_str() {
+        "" | "b" => 1,
+        "kb" => 1_000,
+        "mb" => 1_000_000,
+        "gb" => 1_000_000_000,
+        "tb" => 1_000_000_000_000,
+        "kib" => 1 << 10,
+        "mib" => 1 << 20,
+        "gib" => 1 << 30,
+        "tib" => 1_u64 << 40,
+        other => return Err(format!("{other} is not a unit of bytes (kB, MB, GB, TB, KiB, MiB, GiB, TiB)")),
+    };
+    number.checked_mul(factor).ok_or_else(|| format!("{text} is too large"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::parse_size;
+
+    #[test]
+    fn sizes_are_read_with_their_units() {
+        assert_eq!(parse_size("500MB"), Ok(500_000_000));
+        assert_eq!(parse_size("2 GiB"), Ok(2 << 30));
+        assert_eq!(parse_size("7"), Ok(7));
+        assert!(parse_size("GiB").is_err());
+        assert!(parse_size("1 parsec").is_err());
+        assert!(parse_size("99999999999TiB").is_err());
+    }
+}
