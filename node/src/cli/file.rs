@@ -1,0 +1,241 @@
+//! `node file`: put files into a network through a running node, get them back, see where their pieces are.
+
+mod progress;
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, bail};
+use clap::{Args, Subcommand};
+use futures::StreamExt;
+use pieces::{ContentHash, FileId};
+use reqwest::{Client, Response};
+use serde_json::{Value, json};
+use tokio::io::AsyncWriteExt;
+use tokio_util::io::ReaderStream;
+
+use progress::Progress;
+
+/// Bytes that are read and sent at once.
+const CHUNK_BYTES: usize = 256 * 1024;
+
+/// What to do with a file.
+#[derive(Debug, Subcommand)]
+pub enum FileCommand {
+    /// Store a file and print its receipt as JSON.
+    Put(PutArgs),
+    /// Fetch a file.
+    Get(GetArgs),
+    /// Show where the pieces of a file are, as JSON.
+    Locate(LocateArgs),
+}
+
+/// The node to talk to.
+#[derive(Debug, Args)]
+struct Remote {
+    /// The node's address.
+    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:9944")]
+    rpc: String,
+}
+
+/// Arguments of `put`.
+#[derive(Debug, Args)]
+pub struct PutArgs {
+    /// The file.
+    path: PathBuf,
+    /// A label in the gateway's index; the file's own name if not given.
+    #[arg(long)]
+    name: Option<String>,
+    /// What kind of file it is, as image/png.
+    #[arg(long, value_name = "TYPE")]
+    media_type: Option<String>,
+    /// The code to store it with; the chain's default if not given.
+    #[arg(long)]
+    profile: Option<String>,
+    /// Epochs to pay for; the chain's default if not given.
+    #[arg(long, value_name = "N")]
+    lease_epochs: Option<u32>,
+    #[command(flatten)]
+    remote: Remote,
+}
+
+/// Arguments of `get`.
+#[derive(Debug, Args)]
+pub struct GetArgs {
+    /// The file's id.
+    file: FileId,
+    /// Where to write it; standard output if not given.
+    #[arg(short, long, value_name = "PATH")]
+    output: Option<PathBuf>,
+    #[command(flatten)]
+    remote: Remote,
+}
+
+/// Arguments of `locate`.
+#[derive(Debug, Args)]
+pub struct LocateArgs {
+    /// The file's id.
+    file: FileId,
+    #[command(flatten)]
+    remote: Remote,
+}
+
+impl FileCommand {
+    /// Does it.
+    pub fn run(self) -> anyhow::Result<()> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("start the runtime")?;
+        runtime.block_on(async {
+            match self {
+                Self::Put(args) => args.run().await,
+                Self::Get(args) => args.run().await,
+                Self::Locate(args) => args.run().await,
+            }
+        })
+    }
+}
+
+impl Remote {
+    fn url(&self, path: &str) -> String {
+        format!("{}{path}", self.rpc.trim_end_matches('/'))
+    }
+
+    async fn call(&self, client: &Client, method: &str, params: Value) -> anyhow::Result<Value> {
+        let body = json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": params });
+        let response = client.post(self.url("/")).json(&body).send().await.with_context(|| self.unreachable())?;
+        let mut answer: Value = response.json().await.context("the node's answer is not JSON")?;
+        if let Some(error) = answer.get("error") {
+            bail!("{method}: {} (code {})", error["message"].as_str().unwrap_or_default(), error["code"]);
+        }
+        Ok(answer["result"].take())
+    }
+
+    fn unreachable(&self) -> String {
+        format!("no answer from {}; is a node running there?", self.rpc)
+    }
+}
+
+/// The response if it is a success, else the error that its body names.
+async fn success(response: Response) -> anyhow::Result<Response> {
+    let status = response.status();
+    if status.is_success() {
+        return Ok(response);
+    }
+    let body: Value = response.json().await.unwrap_or_default();
+    let message = body["error"]["message"].as_str().unwrap_or("no reason given");
+    bail!("the node refused ({status}, code {}): {message}", body["error"]["code"]);
+}
+
+impl PutArgs {
+    async fn run(self) -> anyhow::Result<()> {
+        let file =
+            tokio::fs::File::open(&self.path).await.with_context(|| format!("open {}", self.path.display()))?;
+        let metadata = file.metadata().await.with_context(|| format!("read {}", self.path.display()))?;
+        if !metadata.is_file() {
+            bail!("{} is not a file", self.path.display());
+        }
+        let size = metadata.len();
+        let progress = Progress::start("put", size);
+        let counter = progress.clone();
+        let body = ReaderStream::with_capacity(file, CHUNK_BYTES).inspect(move |chunk| {
+            if let Ok(chunk) = chunk {
+                counter.add(chunk.len());
+            }
+        });
+        let client = Client::builder().no_proxy().build()?;
+        let mut request = client.put(self.remote.url("/v1/files")).header("content-length", size);
+        if let Some(media_type) = &self.media_type {
+            request = request.header("content-type", media_type);
+        }
+        if let Some(name) = self.name.as_deref().or_else(|| self.path.file_name()?.to_str()) {
+            let encoded = percent_encoding::utf8_percent_encode(name, percent_encoding::NON_ALPHANUMERIC);
+            request = request.header("content-disposition", format!("attachment; filename*=UTF-8''{encoded}"));
+        }
+        let query = [
+            self.profile.as_ref().map(|profile| ("profile", profile.clone())),
+            self.lease_epochs.map(|epochs| ("leaseEpochs", epochs.to_string())),
+        ];
+        let query: Vec<_> = query.into_iter().flatten().collect();
+        let sending = request.query(&query).body(reqwest::Body::wrap_stream(body)).send();
+        let response = sending.await.with_context(|| self.remote.unreachable())?;
+        let receipt: Value = success(response).await?.json().await.context("the receipt is not JSON")?;
+        progress.finish();
+        println!("{receipt:#}");
+        Ok(())
+    }
+}
+
+impl GetArgs {
+    async fn run(self) -> anyhow::Result<()> {
+        let client = Client::builder().no_proxy().build()?;
+        let info = self.remote.call(&client, "storage_file", json!([self.file])).await?;
+        let size = info["size"].as_u64().context("the node names no size")?;
+        let wanted: ContentHash = serde_json::from_value(info["contentHash"].clone()).context("no content hash")?;
+        let url = self.remote.url(&format!("/v1/files/0x{}", self.file));
+        let response = client.get(url).send().await.with_context(|| self.remote.unreachable())?;
+        let response = success(response).await?;
+        let progress = Progress::start("get", size);
+        match &self.output {
+            Some(path) => save(response, path, wanted, &progress).await?,
+            None => copy(response, &mut tokio::io::stdout(), wanted, &progress).await?,
+        }
+        progress.finish();
+        Ok(())
+    }
+}
+
+/// Writes beside `path` first, so that `path` never holds half a file.
+async fn save(response: Response, path: &Path, wanted: ContentHash, progress: &Progress) -> anyhow::Result<()> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let named = tempfile::Builder::new().prefix(".piecewise-").tempfile_in(folder);
+    let (file, temporary) = named.with_context(|| format!("write in {}", folder.display()))?.into_parts();
+    let mut file = tokio::fs::File::from_std(file);
+    copy(response, &mut file, wanted, progress).await?;
+    file.sync_all().await.with_context(|| format!("write {}", path.display()))?;
+    temporary.persist(path).with_context(|| format!("write {}", path.display()))?;
+    Ok(())
+}
+
+async fn copy(
+    response: Response,
+    out: &mut (impl tokio::io::AsyncWrite + Unpin),
+    wanted: ContentHash,
+    progress: &Progress,
+) -> anyhow::Result<()> {
+    let mut hasher = blake3::Hasher::new();
+    let mut body = response.bytes_stream();
+    while let Some(chunk) = body.next().await {
+        let chunk = chunk.context("the file ended early; the node's log says why")?;
+        hasher.update(&chunk);
+        out.write_all(&chunk).await.context("write the file")?;
+        progress.add(chunk.len());
+    }
+    out.flush().await.context("write the file")?;
+    if hasher.finalize().as_bytes() != wanted.as_bytes() {
+        bail!("the bytes do not have the content hash 0x{wanted}");
+    }
+    Ok(())
+}
+
+impl LocateArgs {
+    async fn run(self) -> anyhow::Result<()> {
+        let client = Client::builder().no_proxy().build()?;
+        let mut located = self.remote.call(&client, "storage_locate", json!([self.file])).await?;
+        // Long files come in pages of segments; all of them are shown as one answer.
+        while let Some(next) = located["nextSegment"].as_u64() {
+            let params = json!([self.file, { "fromSegment": next }]);
+            let mut page = self.remote.call(&client, "storage_locate", params).await?;
+            let segments = page["segments"].as_array_mut().map(std::mem::take).unwrap_or_default();
+            if segments.is_empty() {
+                bail!("the node's answer has no segment {next}");
+            }
+            if let Some(all) = located["segments"].as_array_mut() {
+                all.extend(segments);
+            }
+            located["nextSegment"] = page["nextSegment"].take();
+        }
+        if let Some(fields) = located.as_object_mut() {
+            fields.remove("nextSegment");
+        }
+        println!("{located:#}");
+        Ok(())
+    }
+}
