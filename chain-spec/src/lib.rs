@@ -8,4 +8,6 @@ mod presets;
 mod spec;
 
 pub use presets::{PRESETS, preset};
-pub use spec::{ChainSpec, ChainType, ConsensusTimeouts, GenesisSpec, SpecError};
+pub use spec::{
+    AccountSpec, ChainSpec, ChainType, ConsensusTimeouts, GenesisSpec, ProviderSpec, SpecError, ValidatorSpec,
+};

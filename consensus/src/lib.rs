@@ -1,1 +1,56 @@
 //! Agree on blocks with Malachite.
+//!
+//! This crate is the only door to the consensus engine. It knows neither the ledger nor the rules: whoever starts it
+//! brings an [`Application`], which makes, checks and commits blocks, and a [`WorkSignal`], which says when the next
+//! block is worth making.
+//!
+//! ```text
+//!            Application (propose, check, commit)      WorkSignal
+//!                 ^ on a blocking thread                   ^
+//!   +-------------|----------------------------------------|------+
+//!   |  host: one arm per message, one handler per file; idles by holding `Finalized`  |
+//!   +----^---------------------------------------------+----------+
+//!        | AppMsg                                       | proposal parts
+//!   +----|----------------------------------------------v---------+
+//!   |  Malachite: rounds, votes, write-ahead log, sync, its own libp2p swarm          |
+//!   |     asks our Signer (with its guard file), Verifier and codecs                  |
+//!   +-------------------------------------------------------------+
+//! ```
+//!
+//! Laws, each with a test: a height is decided as soon as there is work and, without any, one idle time after the
+//! last; a signature leaves only after the guard file knows it, and never two for one (height, round, kind); nothing
+//! from the network can take the process down; an application that fails ends the engine with a reason.
+
+mod application;
+mod codec;
+mod config;
+mod context;
+mod engine;
+mod error;
+mod guard;
+mod host;
+mod metrics;
+mod signing;
+mod start;
+mod stream;
+mod types;
+
+pub use application::{Application, ApplicationError, Candidate, HeadInfo, Verdict, WorkSignal};
+pub use config::{ConsensusConfig, LOG_DIRECTIVES, Timeouts, ValidatorKey, peer_key};
+pub use error::{EndReason, GuardError, StartError};
+pub use metrics::write_metrics;
+pub use start::{ConsensusHandle, start};
+
+/// The wire and log formats, for the tests that freeze them and the fuzzers that attack them.
+#[doc(hidden)]
+pub mod formats {
+    pub use crate::codec::{CodecError, WireCodec, limits};
+    pub use crate::context::{ChainContext, ConsensusHeight};
+    pub use crate::guard::{Guard, Sealed, SignedKind};
+    pub use crate::signing::ConsensusSigner;
+    pub use crate::stream::{Added, PartStreams, Standing, StreamLimits, Whole, manifest, split};
+    pub use crate::types::{Address, BlockRef, PartManifest, Proposal, ProposalPart, Validators, Vote};
+    pub use malachite::app;
+    pub use malachite_signing::{Signer, Verifier};
+    pub use malachite_sync::{ValueRequest, ValueResponse};
+}

@@ -1,1 +1,49 @@
 //! Move pieces between peers and keep them on disk.
+//!
+//! ```text
+//!  gateway                                                   provider
+//!  upload_segment --put: units--> PieceService --admit?--> Admission (the ledger's rules, by the node)
+//!        |                              | bytes hashed as they are written
+//!        |                              v
+//!        |<-- StorageCommitment --- PieceStore: file, fsync, rename, fsync folder, synced row; only then signed
+//!
+//!  reader                                                    any k of n providers
+//!  SegmentReader <--get: verified windows-- PieceService <-- PieceStore
+//!        |            (a lying peer is dropped, a parity column takes over at the same stripe)
+//!        v
+//!  stripes in order                          have: which of these pieces do you hold?
+//! ```
+//!
+//! # Laws
+//! - **Bytes before words.** A commitment is signed only once its piece, the folder and the index row are synced.
+//! - **Verified first.** No byte of a `get` is handed out before it was hashed up to the piece it was asked by.
+//! - **Everything is bounded.** Frames, units, windows, streams, connections, queues and waits have named limits.
+//! - **A lost file is a lost row.** Whatever happens to the folder, the store opens and says what it still holds.
+//! - **One chain.** Protocol names carry the genesis hash: peers of other chains cannot even open a stream.
+//!
+//! This is the only crate that knows libp2p, apart from the one Malachite brings for itself.
+
+pub mod admission;
+pub mod download;
+pub mod net;
+pub mod protocol;
+pub mod refusal;
+pub mod service;
+pub mod store;
+pub mod upload;
+
+pub use admission::{Admission, Admitted, AdmittedKind};
+pub use download::{DownloadError, Segment, SegmentReader, Stripes};
+pub use libp2p::Multiaddr;
+pub use net::{AlreadyServing, OpenError, Peer, PeerConfig, PeerLimits, PeerTarget, StartError, Timeouts};
+pub use protocol::get::{GetError, SliceStream};
+pub use protocol::have::{HAVE_HASHES_MAX, HaveError};
+pub use protocol::put::{Authority, PutAnswer, PutError, PutOpen, PutStream, UNIT_BYTES_MAX};
+pub use protocol::wire::WireError;
+pub use refusal::{Refusal, RefusalCode};
+pub use service::{PieceService, ServiceLimits};
+pub use store::{PieceKey, PieceRow, PieceStore, StoreError, StoreLimits, SweepReport};
+pub use upload::{
+    Candidate, ColumnCommitment, ColumnFailure, SegmentUpload, StripeItem, StripeSource, StripeStream, UploadError,
+    UploadedSegment, upload_segment,
+};

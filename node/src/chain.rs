@@ -14,23 +14,19 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use bytes::Bytes;
 use consensus::{Application, ApplicationError, Candidate, HeadInfo, Verdict, WorkSignal};
 use futures::future::BoxFuture;
-use ledger::{Head, Ledger, Mempool, Preview};
+use ledger::{AdmitError, Head, Ledger, LedgerError, Mempool, Preview};
 use parity_scale_codec::Encode;
 use parking_lot::Mutex;
 use rand_core::OsRng;
+use runtime::beacon::vrf_input;
 use runtime::codec::decode_bounded;
 use runtime::crypto::{AccountId, KeyPair};
-use runtime::execute::{Executed, Proposal, check_live_time, execute_block, vrf_input};
-use runtime::rule::Rule;
-use runtime::state::ReadTables;
+use runtime::execute::{BLOCK_OVERHEAD_BYTES, ExecuteError, Executed, Proposal, execute_block};
+use runtime::state::{ReadTables, StateError};
 use runtime::tables::{ChainState, ParameterTable, ValidatorSets};
 use runtime::types::{Block, BlockHash, CommitCertificate, Height, Parameters, SignedTransaction, TxHash, ValidatorSet};
+use runtime::validate::{check_decided, check_live_time};
 use tokio::sync::{Notify, watch};
-
-/// A header and list lengths in front of the transactions: what a block has beside them, at most.
-const BLOCK_OVERHEAD_BYTES: u32 = 1_024;
-/// Rejected transactions and no others are dropped while a block is built, so building ends; this bounds it all the same.
-const TRANSACTIONS_PER_BLOCK_MAX: usize = 10_000;
 
 /// The key that votes and the account it votes for.
 #[derive(Debug)]
@@ -59,23 +55,6 @@ struct Executable {
     preview: Preview,
 }
 
-/// Why a transaction is not taken.
-#[derive(Debug, thiserror::Error)]
-pub enum SubmitError {
-    /// The rules refuse it.
-    #[error("the ledger refuses the transaction: {0}")]
-    Rejected(#[source] Rule),
-    /// Too many wait.
-    #[error("too many transactions wait for a block")]
-    Full,
-    /// It waits already.
-    #[error("the transaction waits already")]
-    Known,
-    /// The ledger cannot be read.
-    #[error("the ledger cannot be read")]
-    Ledger(#[source] ApplicationError),
-}
-
 impl Chain {
     /// A chain over an open ledger, with nothing waiting.
     pub fn new(ledger: Ledger, mempool: Mempool, validator: ValidatorKeys) -> Self {
@@ -100,15 +79,26 @@ impl Chain {
     }
 
     /// Parameters in force now.
-    pub fn parameters(&self) -> Result<Parameters, ApplicationError> {
-        Ok(self.ledger.state().require::<ParameterTable>(&())?)
+    pub fn parameters(&self) -> Result<Parameters, StateError> {
+        self.ledger.state().require::<ParameterTable>(&())
+    }
+
+    /// The later of the clock and the head's time: block times never go back, clocks may.
+    pub fn now_ms(&self) -> u64 {
+        clock_ms().max(self.ledger.head().header.timestamp_ms)
+    }
+
+    /// Nonce of the account's next transaction, after those that wait.
+    pub fn next_nonce(&self, account: &AccountId) -> Result<u64, StateError> {
+        self.mempool.next_nonce(&self.ledger.state(), account)
     }
 
     /// Admits a transaction, and wakes the proposer.
-    pub fn submit(&self, transaction: SignedTransaction) -> Result<TxHash, SubmitError> {
-        let hash = self.mempool.admit(&self.ledger, clock_ms(), transaction)?;
+    pub fn submit(&self, transaction: SignedTransaction) -> Result<TxHash, AdmitError> {
+        let genesis = self.ledger.genesis_hash();
+        let validated = self.mempool.admit(&self.ledger.state(), &genesis, self.now_ms(), transaction)?;
         self.work.notify_waiters();
-        Ok(hash)
+        Ok(validated.hash)
     }
 
     fn build(&self, height: Height, round: u32) -> Result<Candidate, ApplicationError> {
@@ -119,33 +109,28 @@ impl Chain {
         // A clock that went back must not stop the chain.
         let timestamp_ms = clock_ms().max(head.header.timestamp_ms.saturating_add(1));
         let state = self.ledger.state();
-        let limits = state.require::<ParameterTable>(&())?.limits;
-        let mut proposal =
-            Proposal::begin(&state, genesis, &head.header, timestamp_ms, round, self.validator.account, vrf)?;
-        let mut room = limits.block_bytes.saturating_sub(BLOCK_OVERHEAD_BYTES);
-        for transaction in self.mempool.select(room, TRANSACTIONS_PER_BLOCK_MAX) {
-            let Some(left) = u32::try_from(transaction.encoded_size()).ok().and_then(|bytes| room.checked_sub(bytes))
-            else {
-                continue;
-            };
-            match proposal.apply(&transaction) {
-                Ok(()) => room = left,
-                Err(rejected) => {
-                    let hash = transaction.hash();
-                    tracing::debug!(%hash, rule = rejected.rule.name(), "transaction dropped");
-                    self.mempool.remove(&hash);
-                }
+        let proposer = self.validator.account;
+        let begun = Proposal::begin(&state, genesis, &head.header, timestamp_ms, round, proposer, vrf);
+        let mut proposal = begun.map_err(failed_with(height))?;
+        let limits = state.require::<ParameterTable>(&()).map_err(unreadable)?.limits;
+        let room = usize::try_from(limits.block_bytes.saturating_sub(BLOCK_OVERHEAD_BYTES)).unwrap_or(0);
+        for transaction in self.mempool.select(&state, room).map_err(unreadable)? {
+            if let Err(rejected) = proposal.apply(&transaction) {
+                let hash = transaction.hash();
+                let rule = rejected.rule().ok_or_else(|| ApplicationError::caused("the state cannot be read", rejected.clone()))?;
+                tracing::debug!(%hash, rule = rule.name(), "transaction dropped");
+                self.mempool.discard(&hash);
             }
         }
-        let executed = proposal.finish()?;
-        let preview = self.ledger.preview(&executed.changes)?;
-        let block = Block { header: executed.header(preview.root), transactions: executed.transactions.clone() };
+        let executed = proposal.finish().map_err(failed_with(height))?;
+        let preview = self.ledger.preview(&executed.changes).map_err(of_ledger)?;
+        let block = executed.block(preview.root);
         self.keep(round, Executable { block, executed, preview })
     }
 
     /// Persists a block of the next height before anything is said about it, and keeps what it changes.
     fn keep(&self, round: u32, executable: Executable) -> Result<Candidate, ApplicationError> {
-        self.ledger.remember(round, &executable.block)?;
+        self.ledger.remember(round, &executable.block).map_err(of_ledger)?;
         let candidate = candidate(&executable.block);
         self.candidates.lock().insert(candidate.hash, executable);
         Ok(candidate)
@@ -156,10 +141,10 @@ impl Chain {
         let head = self.ledger.head();
         let executed = match execute_block(&self.ledger.state(), self.ledger.genesis_hash(), &head.header, &block) {
             Ok(executed) => executed,
-            Err(runtime::execute::ExecuteError::State(error)) => return Err(error.into()),
-            Err(invalid) => return Ok(Err(invalid.to_string())),
+            Err(ExecuteError::Invalid { why }) => return Ok(Err(why.to_string())),
+            Err(failure) => return Err(failed_with(block.header.height)(failure)),
         };
-        let preview = self.ledger.preview(&executed.changes)?;
+        let preview = self.ledger.preview(&executed.changes).map_err(of_ledger)?;
         if executed.header(preview.root) != block.header {
             return Ok(Err("the header does not follow from the block".into()));
         }
@@ -171,13 +156,13 @@ impl Chain {
         if let Some(executable) = self.candidates.lock().remove(&hash) {
             return Ok(executable);
         }
-        let undecided = self.ledger.undecided(height)?;
-        let block = undecided.into_iter().map(|(_, block)| block).find(|block| block.hash() == hash);
-        let block = block.ok_or_else(|| format!("block {hash} of height {height} was decided but never seen"))?;
-        self.execute(block)?.map_err(|why| format!("decided block {hash} is invalid: {why}").into())
+        let block = self.ledger.undecided_block(height, &hash).map_err(of_ledger)?;
+        let unseen = || ApplicationError::new(format!("block {hash} of height {height} was decided but never seen"));
+        let executed = self.execute(block.ok_or_else(unseen)?)?;
+        executed.map_err(|why| ApplicationError::new(format!("decided block {hash} is invalid: {why}")))
     }
 
-    fn epoch_ends_in(&self) -> Result<Duration, ApplicationError> {
+    fn epoch_ends_in(&self) -> Result<Duration, StateError> {
         let state = self.ledger.state();
         let start_ms = state.require::<ChainState>(&())?.epoch_start_ms;
         let epoch_ms = state.require::<ParameterTable>(&())?.time.epoch_ms;
@@ -192,27 +177,27 @@ impl Application for Chain {
 
     fn head(&self) -> Result<HeadInfo, ApplicationError> {
         let state = self.ledger.state();
-        let head = self.ledger.head();
-        let target_ms = state.require::<ParameterTable>(&())?.time.target_ms;
+        let head = state.head();
+        let target_ms = state.require::<ParameterTable>(&()).map_err(unreadable)?.time.target_ms;
         Ok(HeadInfo {
             height: head.header.height,
-            validators: next_validators(&state, &head)?,
+            validators: next_validators(&state, head)?,
             target: (target_ms > 0).then(|| Duration::from_millis(target_ms)),
         })
     }
 
     fn propose(&self, height: Height, round: u32) -> Result<Candidate, ApplicationError> {
         let own = |block: &Block| block.header.round == round && block.header.proposer == self.validator.account;
-        let remembered = self.ledger.undecided(height)?.into_iter().map(|(_, block)| block).find(own);
-        match remembered {
-            Some(block) => Ok(candidate(&block)),
+        let undecided = self.ledger.undecided(height).map_err(of_ledger)?;
+        match undecided.iter().map(|(_, block)| block).find(|block| own(block)) {
+            Some(block) => Ok(candidate(block)),
             None => self.build(height, round),
         }
     }
 
     fn check(&self, height: Height, round: u32, bytes: &[u8], live: bool) -> Result<Verdict, ApplicationError> {
-        let parameters = self.parameters()?;
-        let bytes_max = usize::try_from(parameters.limits.block_bytes)?;
+        let parameters = self.parameters().map_err(unreadable)?;
+        let bytes_max = usize::try_from(parameters.limits.block_bytes).unwrap_or(usize::MAX);
         let block: Block = match decode_bounded(bytes, bytes_max) {
             Ok(block) => block,
             Err(error) => return Ok(Verdict::Invalid { why: error.to_string() }),
@@ -234,28 +219,33 @@ impl Application for Chain {
     }
 
     fn undecided(&self, height: Height, round: u32) -> Result<Vec<Candidate>, ApplicationError> {
-        let blocks = self.ledger.undecided(height)?;
+        let blocks = self.ledger.undecided(height).map_err(of_ledger)?;
         Ok(blocks.iter().filter(|(seen, _)| *seen == round).map(|(_, block)| candidate(block)).collect())
     }
 
     fn candidate(&self, height: Height, hash: BlockHash) -> Result<Option<Candidate>, ApplicationError> {
-        let blocks = self.ledger.undecided(height)?;
-        Ok(blocks.iter().map(|(_, block)| candidate(block)).find(|candidate| candidate.hash == hash))
+        let block = self.ledger.undecided_block(height, &hash).map_err(of_ledger)?;
+        Ok(block.as_ref().map(candidate))
     }
 
     fn commit(&self, certificate: &CommitCertificate) -> Result<(), ApplicationError> {
-        let executable = self.take_executable(certificate.height, certificate.block_hash)?;
-        let Executable { block, executed, preview } = executable;
-        self.ledger.commit(&block, &executed, preview, certificate)?;
+        let head = self.ledger.head();
+        if (head.header.height, head.hash) == (certificate.height, certificate.block_hash) {
+            return Ok(());
+        }
+        let Executable { block, executed, preview } =
+            self.take_executable(certificate.height, certificate.block_hash)?;
+        check_decided(&block.header, certificate).map_err(|error| ApplicationError::new(error.to_string()))?;
+        self.ledger.commit(&block, &executed, preview, certificate).map_err(of_ledger)?;
         self.candidates.lock().clear();
-        self.mempool.prune(&self.ledger, &block, clock_ms())?;
+        self.mempool.prune(&self.ledger.state(), &block).map_err(unreadable)?;
         self.head.send_replace(self.ledger.head());
         Ok(())
     }
 
     fn decided(&self, height: Height) -> Result<Option<(Bytes, CommitCertificate)>, ApplicationError> {
-        let block = self.ledger.block(height)?;
-        let certificate = self.ledger.certificate(height)?;
+        let block = self.ledger.block(height).map_err(of_ledger)?;
+        let certificate = self.ledger.certificate(height).map_err(of_ledger)?;
         Ok(block.zip(certificate).map(|(block, certificate)| (block.encode().into(), certificate)))
     }
 
@@ -271,7 +261,7 @@ impl WorkSignal for Chain {
             let woken = self.work.notified();
             tokio::pin!(woken);
             woken.as_mut().enable();
-            if !self.mempool.is_empty() {
+            if self.mempool.has_ready() {
                 return;
             }
             match self.epoch_ends_in() {
@@ -293,12 +283,24 @@ fn candidate(block: &Block) -> Candidate {
 /// The set that votes on the block after the head: the one whose hash the head names.
 fn next_validators(state: &impl ReadTables, head: &Head) -> Result<ValidatorSet, ApplicationError> {
     for which in [0, 1] {
-        let set = state.require::<ValidatorSets>(&which)?;
+        let set = state.require::<ValidatorSets>(&which).map_err(unreadable)?;
         if set.hash() == head.header.next_validators_hash {
             return Ok(set);
         }
     }
-    Err(format!("no validator set has the hash that block {} names", head.header.height).into())
+    Err(ApplicationError::new(format!("no validator set has the hash that block {} names", head.header.height)))
+}
+
+fn unreadable(error: StateError) -> ApplicationError {
+    ApplicationError::caused("the state cannot be read", error)
+}
+
+fn of_ledger(error: LedgerError) -> ApplicationError {
+    ApplicationError::caused("the ledger failed", error)
+}
+
+fn failed_with(height: Height) -> impl Fn(ExecuteError) -> ApplicationError {
+    move |error| ApplicationError::caused(format!("block {height} cannot be executed"), error)
 }
 
 /// Milliseconds since the Unix epoch.

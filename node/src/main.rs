@@ -3,20 +3,27 @@
 //! `assembly.rs` is the one file that shows how the parts are connected; the services are `gateway` (files in), `fetch`
 //! (files out), `provider` (pieces kept) and `chain` (blocks), each over the crates below.
 
-mod adapter;
+mod admission;
 mod assembly;
+mod backend;
 mod base_path;
 mod chain;
 mod cli;
-mod encoded;
+mod deal_nonces;
+mod directory;
+mod errors;
 mod fetch;
 mod gateway;
 mod keystore;
+mod labels;
 mod provider;
 mod shutdown;
+mod source;
+mod spool;
 mod status;
 mod submitter;
 mod telemetry;
+mod traffic;
 
 use std::process::ExitCode;
 

@@ -5,8 +5,6 @@ use std::time::Duration;
 
 use tokio::signal::unix::{SignalKind, signal as listen};
 
-/// Requests under way may finish for this long once a signal has come.
-pub const REQUEST_GRACE: Duration = Duration::from_secs(5);
 /// Blocking work, such as a synced write, may finish for this long at the very end.
 pub const BLOCKING_GRACE: Duration = Duration::from_secs(10);
 

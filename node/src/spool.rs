@@ -1,16 +1,16 @@
 //! Bodies of files on their way in: kept on disk until their pieces are committed, so that a column can be coded again
 //! for another provider, and encoded once while they arrive, so that the file's id is known before anything is sent.
 
-use std::io::SeekFrom;
 use std::path::Path;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use futures::StreamExt;
-use pieces::{ErasureCode, FileEncoder, FileManifest, MediaType, SegmentEncoder};
-use rpc::{ApiError, ByteStream};
+use pieces::{ErasureCode, FileEncoder, FileManifest, MediaType};
+use rpc::ApiError;
+use rpc::ports::ByteStream;
 use tokio::fs::File;
-use tokio::io::{AsyncReadExt, AsyncSeekExt, AsyncWriteExt};
+use tokio::io::AsyncWriteExt;
 
 /// Bodies up to this size stay in memory.
 const MEMORY_BYTES_MAX: u64 = 1024 * 1024;

@@ -4,16 +4,16 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use ledger::AdmitError;
 use parking_lot::Mutex;
 use rand_core::OsRng;
 use runtime::crypto::{AccountId, KeyPair};
-use runtime::event::Event;
 use runtime::rule::Rule;
 use runtime::types::{BlockHash, Call, Height, Transaction, TxHash};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 
-use crate::chain::{Chain, SubmitError};
+use crate::chain::Chain;
 
 /// Calls of one account that wait for their nonce.
 const CALLS_WAITING_MAX: usize = 256;
@@ -34,7 +34,7 @@ pub struct Landed {
 pub enum CallError {
     /// It did not get into the pool.
     #[error("the transaction was not taken")]
-    Submit(#[from] SubmitError),
+    Submit(#[from] AdmitError),
     /// It is in a block, and failed there.
     #[error("transaction {hash} failed: {rule}")]
     Failed {
@@ -59,7 +59,7 @@ pub enum CallError {
 
 struct Order {
     call: Call,
-    taken: oneshot::Sender<Result<TxHash, SubmitError>>,
+    taken: oneshot::Sender<Result<TxHash, AdmitError>>,
 }
 
 /// Signs and submits the calls of this node's accounts.
@@ -108,16 +108,11 @@ impl Submitter {
     fn look(&self, hash: TxHash) -> Result<Option<Landed>, CallError> {
         let ledger = self.chain.ledger();
         let Some(record) = ledger.transaction(&hash)? else { return Ok(None) };
-        let events = ledger.events(record.height)?.unwrap_or_default();
-        let failure = events.iter().find_map(|event| match event.event {
-            Event::Failed { rule } if event.transaction == Some(record.index) => Some(rule),
-            _ => None,
-        });
-        match (failure, ledger.header(record.height)?) {
-            (Some(rule), _) => Err(CallError::Failed { hash, rule }),
-            (None, Some(header)) => Ok(Some(Landed { hash, height: record.height, block_hash: header.hash() })),
-            (None, None) => Ok(None),
+        if let Some(rule) = record.failure() {
+            return Err(CallError::Failed { hash, rule });
         }
+        let header = ledger.header(record.height)?;
+        Ok(header.map(|header| Landed { hash, height: record.height, block_hash: header.hash() }))
     }
 
     fn queue(&self, pair: &KeyPair) -> mpsc::Sender<Order> {
@@ -143,7 +138,7 @@ async fn sign_in_order(chain: Arc<Chain>, pair: KeyPair, mut orders: mpsc::Recei
     }
 }
 
-fn sign_and_submit(chain: &Chain, pair: &KeyPair, call: Call) -> Result<TxHash, SubmitError> {
+fn sign_and_submit(chain: &Chain, pair: &KeyPair, call: Call) -> Result<TxHash, AdmitError> {
     let transaction = Transaction::Signed {
         version: Transaction::VERSION,
         signer: pair.account(),

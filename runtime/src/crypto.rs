@@ -223,6 +223,16 @@ impl PeerKey {
     }
 }
 
+impl PeerSignature {
+    /// Signs as the peer with this ed25519 secret. Nodes sign with the key of their swarm; this is for presets and tests.
+    #[must_use]
+    pub fn sign(secret: &[u8; 32], message: &[u8]) -> (PeerKey, Self) {
+        use ed25519_dalek::Signer;
+        let key = ed25519_dalek::SigningKey::from_bytes(secret);
+        (PeerKey(key.verifying_key().to_bytes()), Self(key.sign(message).to_bytes()))
+    }
+}
+
 /// What a peer key signs to let an account speak for it: `"piecewise/peer/v1" ‖ genesis ‖ account`.
 #[must_use]
 pub fn peer_binding_message(genesis: &BlockHash, account: &AccountId) -> Vec<u8> {

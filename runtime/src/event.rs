@@ -1,5 +1,7 @@
 //! What a block did, for those who watch: each record is a leaf of the header's `events_root`.
 
+#![expect(clippy::cast_possible_truncation, reason = "SCALE's derive casts the indices that are written here")]
+
 use parity_scale_codec::{Decode, DecodeWithMemTracking, Encode};
 use pieces::FileId;
 

@@ -76,4 +76,6 @@ rules! {
     40 HoldersNotEmpty "holdersNotEmpty" "the file is alive and takes a lease without holders";
     41 FileVoid "fileVoid" "the file was shown to be encoded wrongly";
     42 SelfTransfer "selfTransfer" "an account cannot pay itself";
+    43 BlockFull "blockFull" "the block has no room for the transaction";
+    44 DeclaredTooSmall "declaredTooSmall" "a provider must offer at least one GiB";
 }

@@ -19,13 +19,16 @@ pub use call::{
 };
 pub use certificate::{CertificateError, CommitCertificate, CommitSignature, Vote, VoteKind, consensus_message};
 pub use commitment::StorageCommitment;
+pub(crate) use hashes::derive;
 pub use hashes::{BeaconValue, BlockHash, DealId, IntentHash, StateRoot, TxHash, ValidatorsHash, list_root};
 pub use intent::{SignedIntent, UploadIntent};
+pub use parameters::amount_text;
 pub use parameters::{
     AuditParameters, FeeParameters, LimitParameters, Parameters, PlacementParameters, PriceParameters, Profile,
     RepairParameters, RulesVersion, StakingParameters, TimeParameters,
 };
 pub use text::{Text, TextError};
+pub(crate) use transaction::verify_account;
 pub use transaction::{SignedTransaction, Transaction, account_payload, account_payload_wrapped};
 pub use validator_set::{ValidatorEntry, ValidatorSet};
 

@@ -1,5 +1,7 @@
 //! Claims about keys: the same as Substrate's, and nothing signed for one purpose holds for another.
 
+#![expect(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
+
 use super::*;
 
 fn rng() -> impl RngCore + CryptoRng {

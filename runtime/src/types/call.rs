@@ -3,6 +3,8 @@
 //! Modules that later versions add keep the numbers of the design's table: audits 3, repairs 4, names 5, validators 6,
 //! evidence 7, parameters 8.
 
+#![expect(clippy::cast_possible_truncation, reason = "SCALE's derive casts the indices that are written here")]
+
 use parity_scale_codec::{Decode, DecodeWithMemTracking, Encode};
 use pieces::FileManifest;
 

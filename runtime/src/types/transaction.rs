@@ -1,5 +1,7 @@
 //! Transactions: what accounts ask the chain to do, and what they sign for it.
 
+#![expect(clippy::cast_possible_truncation, reason = "SCALE's derive casts the indices that are written here")]
+
 use parity_scale_codec::{Decode, DecodeWithMemTracking, Encode};
 
 use super::hashes::derive;

@@ -1,0 +1,208 @@
+//! Assembles Malachite: its configuration, its actors, and the watch over how it ends.
+
+use std::path::Path;
+
+use malachite::app::config::{
+    ChannelNames, ConsensusConfig as EngineConsensusConfig, DiscoveryConfig, NodeConfig, P2pConfig, ProtocolNames,
+    PubSubMaxSizePerTopic, PubSubProtocol, ValuePayload, ValueSyncConfig,
+};
+use malachite::app::engine::util::events::Event;
+use malachite::app::events::TxEvent;
+use malachite::app::net::Multiaddr;
+use malachite::app::types::codec::Codec;
+use malachite::app::types::core::ValueOrigin;
+use malachite::{
+    Channels, ConsensusContext, EngineBuilder, EngineHandle, NetworkContext, NetworkIdentity, RequestContext,
+    SyncContext, WalContext,
+};
+use runtime::crypto::AccountId;
+use runtime::types::BlockHash;
+use tokio::sync::{broadcast, mpsc};
+
+use crate::codec::{WireCodec, limits};
+use crate::config::{ConsensusConfig, keypair, peer_key};
+use crate::context::ChainContext;
+use crate::error::{EndReason, StartError, chain};
+use crate::signing::{ConsensusSigner, ConsensusVerifier, proof_of_validator};
+use crate::types::Address;
+
+/// The engine's default of five per address would refuse the rest of a devnet on one machine; zero refuses everybody.
+const CONNECTIONS_PER_IP: usize = 100;
+/// Requests for a state dump that may wait; nothing here sends any.
+const REQUESTS: usize = 16;
+
+/// What the engine reads its configuration from.
+struct Settings {
+    moniker: String,
+    consensus: EngineConsensusConfig,
+    sync: ValueSyncConfig,
+}
+
+impl NodeConfig for Settings {
+    fn moniker(&self) -> &str {
+        &self.moniker
+    }
+
+    fn consensus(&self) -> &EngineConsensusConfig {
+        &self.consensus
+    }
+
+    fn consensus_mut(&mut self) -> &mut EngineConsensusConfig {
+        &mut self.consensus
+    }
+
+    fn value_sync(&self) -> &ValueSyncConfig {
+        &self.sync
+    }
+
+    fn value_sync_mut(&mut self) -> &mut ValueSyncConfig {
+        &mut self.sync
+    }
+}
+
+/// Starts the engine's actors. They wait for the host's answer to `ConsensusReady`.
+pub async fn build(
+    config: &ConsensusConfig,
+    genesis: BlockHash,
+    signer: Option<&ConsensusSigner>,
+    log: &Path,
+) -> Result<(Channels<ChainContext>, EngineHandle), StartError> {
+    let settings = settings(config, &genesis)?;
+    let verifier = Box::new(ConsensusVerifier::new(genesis));
+    let address = Address(signer.map_or_else(|| stand_in(config), ConsensusSigner::account));
+    let consensus = match signer {
+        Some(signer) => ConsensusContext::new_validator(address, verifier, Box::new(signer.clone())),
+        None => ConsensusContext::new_full_node(address, verifier),
+    };
+    EngineBuilder::new(ChainContext::new(genesis), settings)
+        .with_default_wal(WalContext::new(log.to_owned(), WireCodec))
+        .with_default_network(NetworkContext::new(identity(config, signer).await?, WireCodec))
+        .with_default_sync(SyncContext::new(WireCodec))
+        .with_default_consensus(consensus)
+        .with_default_request(RequestContext::new(REQUESTS))
+        .build()
+        .await
+        .map_err(|error| StartError::Engine(chain(error.as_ref())))
+}
+
+/// A node that does not vote still has an address to the engine; this one is in no validator set.
+fn stand_in(config: &ConsensusConfig) -> AccountId {
+    AccountId::from_bytes(*peer_key(&config.network_secret).as_bytes())
+}
+
+async fn identity(config: &ConsensusConfig, signer: Option<&ConsensusSigner>) -> Result<NetworkIdentity, StartError> {
+    let keypair = keypair(&config.network_secret);
+    let moniker = config.moniker.clone();
+    let (Some(signer), Some(validator)) = (signer, config.validator.as_ref()) else {
+        return Ok(NetworkIdentity::new(moniker, keypair, None));
+    };
+    let peer_id = keypair.public().to_peer_id().to_bytes();
+    let proof = proof_of_validator(signer, &validator.key, peer_id).await;
+    let proof = proof.map_err(|error| StartError::Engine(chain(&error)))?;
+    let proof = WireCodec.encode(&proof).map_err(|error| StartError::Engine(chain(&error)))?;
+    Ok(NetworkIdentity::new_validator(moniker, keypair, validator.account.to_string(), proof))
+}
+
+fn settings(config: &ConsensusConfig, genesis: &BlockHash) -> Result<Settings, StartError> {
+    let peers = config.peers.iter().map(|address| peer(address));
+    let p2p = P2pConfig {
+        listen_addr: listen(config)?,
+        persistent_peers: peers.collect::<Result<_, _>>()?,
+        persistent_peers_only: true,
+        discovery: DiscoveryConfig {
+            enabled: false,
+            max_connections_per_ip: CONNECTIONS_PER_IP,
+            ip_throttle_duration: std::time::Duration::ZERO,
+            ..Default::default()
+        },
+        protocol: PubSubProtocol::default(),
+        pubsub_max_size_per_topic: PubSubMaxSizePerTopic {
+            consensus: Some(bytes(limits::GOSSIP_CONSENSUS_BYTES)?),
+            proposal_parts: Some(bytes(limits::GOSSIP_PART_BYTES)?),
+            liveness: Some(bytes(limits::GOSSIP_LIVENESS_BYTES)?),
+        },
+        rpc_max_size: bytes(limits::RESPONSE_BYTES)?,
+        protocol_names: protocols(genesis),
+        channel_names: ChannelNames::default(),
+        ..Default::default()
+    };
+    let consensus = EngineConsensusConfig {
+        enabled: true,
+        p2p,
+        value_payload: ValuePayload::ProposalAndParts,
+        ..Default::default()
+    };
+    let sync = ValueSyncConfig {
+        enabled: true,
+        // Zero tells peers of a new height at once instead of at intervals.
+        status_update_interval: std::time::Duration::ZERO,
+        max_response_size: bytes(limits::RESPONSE_BYTES)?,
+        batch_size: limits::SYNC_BATCH,
+        ..Default::default()
+    };
+    Ok(Settings { moniker: config.moniker.clone(), consensus, sync })
+}
+
+/// Nodes of another chain speak other protocols, and are disconnected before they say anything else.
+fn protocols(genesis: &BlockHash) -> ProtocolNames {
+    let name = |what: &str| format!("/piecewise/{genesis}/{what}/1");
+    ProtocolNames {
+        consensus: name("consensus"),
+        discovery_kad: name("discovery-kad"),
+        discovery_regres: name("discovery"),
+        sync: name("sync"),
+        validator_proof: name("validator-proof"),
+    }
+}
+
+fn listen(config: &ConsensusConfig) -> Result<Multiaddr, StartError> {
+    let kind = if config.listen.is_ipv4() { "ip4" } else { "ip6" };
+    let text = format!("/{kind}/{}/tcp/{}", config.listen.ip(), config.listen.port());
+    text.parse().map_err(|error| StartError::Config(format!("listening address {text}: {error}")))
+}
+
+fn peer(address: &str) -> Result<Multiaddr, StartError> {
+    let refuse = |why: String| StartError::Peer { address: address.to_owned(), why };
+    let parsed: Multiaddr = address.parse().map_err(|error| refuse(format!("{error}")))?;
+    let has = |protocol| parsed.protocol_stack().any(|part| part == protocol);
+    if !has("tcp") || !has("p2p") {
+        return Err(refuse("it must go over tcp and end in /p2p/ and a peer id".into()));
+    }
+    Ok(parsed)
+}
+
+/// The engine's type for sizes is not exported, but reads text.
+fn bytes<T: std::str::FromStr>(count: usize) -> Result<T, StartError> {
+    format!("{count} B").parse().map_err(|_| StartError::Config(format!("{count} is not a size")))
+}
+
+/// Turns the engine's events into reasons to end, until its events or the host are gone.
+pub async fn watch(events: TxEvent<ChainContext>, alarms: mpsc::Sender<EndReason>) {
+    let mut receiver = events.subscribe();
+    // Holding the sender would keep the channel open for ever.
+    drop(events);
+    loop {
+        let reason = match receiver.recv().await {
+            Ok(event) => reason(&event),
+            Err(broadcast::error::RecvError::Lagged(_)) => None,
+            Err(broadcast::error::RecvError::Closed) => return,
+        };
+        if let Some(reason) = reason
+            && alarms.send(reason).await.is_err()
+        {
+            return;
+        }
+    }
+}
+
+fn reason(event: &Event<ChainContext>) -> Option<EndReason> {
+    match event {
+        Event::WalCorrupted(error) => Some(EndReason::LogDamaged { why: chain(error.as_ref()) }),
+        Event::WalReplayError(error) => Some(EndReason::LogDamaged { why: error.to_string() }),
+        Event::WalResetError(error) => Some(EndReason::LogDamaged { why: format!("{error:#}") }),
+        Event::ReceivedProposedValue(value, ValueOrigin::Sync) if value.validity.is_invalid() => {
+            Some(EndReason::Diverged { height: value.height.0, hash: value.value.0 })
+        }
+        _ => None,
+    }
+}

@@ -1,0 +1,322 @@
+//! The signer's memory on disk: what was signed for each (height, round, kind), so that nothing else ever is.
+//!
+//! The engine's own log is the first guard against a double vote; a log that is damaged or deleted leads to a real one, and
+//! this file prevents it. It is a row of 64-byte records in a file of fixed size, so that a write is one sector and its
+//! sync touches no metadata:
+//!
+//! | bytes | head record | other records |
+//! |---|---|---|
+//! | 0 | `"PWGUARD1"` (8) | kind: 1 prevote, 2 precommit, 3 proposal |
+//! | 1..9 | | height, big-endian |
+//! | 9..13 | | round, big-endian |
+//! | 13, 14..46 | hash of chain and key (8..40) | 1 and the block's hash, or zeros for none |
+//! | 46, 47..51 | | 1 and the earlier round of a proposal made again, or zeros |
+//! | 56..64 | first bytes of BLAKE3 of the 56 before | the same |
+//!
+//! Zeros follow the last record. Only records of the highest height count. A damaged last record was being written when
+//! the machine stopped, so its signature never left; any other damage refuses to open.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::fs::{self, File, OpenOptions};
+use std::io::{Read, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+
+use runtime::types::{BlockHash, Height};
+
+use crate::error::GuardError;
+
+const RECORD_BYTES: usize = 64;
+const BODY_BYTES: usize = 56;
+const MAGIC: &[u8; 8] = b"PWGUARD1";
+/// A height that does not come to an end must not grow the file without bound; nobody votes this far back.
+const ROUNDS_KEPT: u32 = 4096;
+/// Room for about twenty minutes of heights in one round each before the file is written anew.
+const RECORDS_MIN: usize = 1024;
+/// Twice what the rounds kept can take: three records each, and the head.
+const FILE_BYTES_MAX: u64 = 2 * 64 * (3 * 4096 + 1024);
+
+/// What kind of message a signature is on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum SignedKind {
+    /// A prevote.
+    Prevote,
+    /// A precommit.
+    Precommit,
+    /// A proposal.
+    Proposal,
+}
+
+impl SignedKind {
+    const fn tag(self) -> u8 {
+        match self {
+            Self::Prevote => 1,
+            Self::Precommit => 2,
+            Self::Proposal => 3,
+        }
+    }
+
+    const fn from_tag(tag: u8) -> Option<Self> {
+        match tag {
+            1 => Some(Self::Prevote),
+            2 => Some(Self::Precommit),
+            3 => Some(Self::Proposal),
+            _ => None,
+        }
+    }
+
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Prevote => "prevote",
+            Self::Precommit => "precommit",
+            Self::Proposal => "proposal",
+        }
+    }
+}
+
+/// What was signed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sealed {
+    /// The block, or none.
+    pub block: Option<BlockHash>,
+    /// The earlier round of a proposal made again; none for votes.
+    pub pol_round: Option<u32>,
+}
+
+impl fmt::Display for Sealed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.block {
+            Some(block) => write!(f, "{block}")?,
+            None => f.write_str("nothing")?,
+        }
+        self.pol_round.map_or(Ok(()), |round| write!(f, " from round {round}"))
+    }
+}
+
+type Key = (Height, u32, SignedKind);
+
+/// The open guard file.
+#[derive(Debug)]
+pub struct Guard {
+    path: PathBuf,
+    identity: [u8; 32],
+    file: File,
+    /// Of the highest height only.
+    sealed: BTreeMap<Key, Sealed>,
+    /// Index of the next record to write.
+    next: usize,
+    /// Records the file has room for.
+    capacity: usize,
+    /// A write failed: what is on disk is not known, so nothing is signed any more.
+    broken: bool,
+}
+
+impl Guard {
+    /// Opens the file of one key on one chain, or makes it.
+    ///
+    /// # Errors
+    /// [`GuardError`] if it cannot be read, is damaged, or belongs to another `identity`.
+    pub fn open(path: &Path, identity: [u8; 32]) -> Result<Self, GuardError> {
+        let (sealed, next, capacity) = match read(path)? {
+            Some(bytes) => {
+                let (sealed, next) = parse(path, &identity, &bytes)?;
+                (sealed, next, bytes.len() / RECORD_BYTES)
+            }
+            None => {
+                write_anew(path, &identity, &BTreeMap::new(), RECORDS_MIN)?;
+                (BTreeMap::new(), 1, RECORDS_MIN)
+            }
+        };
+        let file = OpenOptions::new().write(true).open(path).map_err(|source| io(path, "open", source))?;
+        Ok(Self { path: path.to_owned(), identity, file, sealed, next, capacity, broken: false })
+    }
+
+    /// Writes down, durably, that `value` is about to be signed; once this returns, it may be.
+    ///
+    /// # Errors
+    /// [`GuardError::Conflict`] if something else was signed for the same height, round and kind, [`GuardError::Past`] or
+    /// [`GuardError::Forgotten`] if that can no longer be known, and [`GuardError::Io`] if it cannot be written.
+    pub fn seal(&mut self, height: Height, round: u32, kind: SignedKind, value: Sealed) -> Result<(), GuardError> {
+        if self.broken {
+            let source = std::io::Error::other("an earlier write failed");
+            return Err(io(&self.path, "write", source));
+        }
+        if self.check(height, round, kind, &value)? {
+            return Ok(());
+        }
+        self.forget(height, round);
+        self.sealed.insert((height, round, kind), value);
+        let written = self.write(&(height, round, kind), &value);
+        self.broken = written.is_err();
+        written
+    }
+
+    /// Whether exactly this is sealed already.
+    fn check(&self, height: Height, round: u32, kind: SignedKind, value: &Sealed) -> Result<bool, GuardError> {
+        let Some(((highest, last_round, _), _)) = self.sealed.last_key_value() else { return Ok(false) };
+        if height < *highest {
+            return Err(GuardError::Past { height, highest: *highest });
+        }
+        if height == *highest && round < last_round.saturating_sub(ROUNDS_KEPT) {
+            return Err(GuardError::Forgotten { height, round });
+        }
+        match self.sealed.get(&(height, round, kind)) {
+            None => Ok(false),
+            Some(signed) if signed == value => Ok(true),
+            Some(signed) => Err(GuardError::Conflict {
+                kind: kind.name(),
+                height,
+                round,
+                signed: signed.to_string(),
+                asked: value.to_string(),
+            }),
+        }
+    }
+
+    /// Drops lower heights, and rounds that nobody votes in any more.
+    fn forget(&mut self, height: Height, round: u32) {
+        let floor = round.saturating_sub(ROUNDS_KEPT);
+        self.sealed = self.sealed.split_off(&(height, floor, SignedKind::Prevote));
+    }
+
+    fn write(&mut self, key: &Key, value: &Sealed) -> Result<(), GuardError> {
+        if self.next >= self.capacity {
+            return self.write_anew();
+        }
+        let offset = u64::try_from(self.next * RECORD_BYTES).expect("a file of a few megabytes has a u64 offset");
+        let record = encode(key, value);
+        let result = self.file.seek(SeekFrom::Start(offset)).and_then(|_| self.file.write_all(&record));
+        result.map_err(|source| io(&self.path, "write", source))?;
+        self.file.sync_data().map_err(|source| io(&self.path, "sync", source))?;
+        self.next += 1;
+        Ok(())
+    }
+
+    fn write_anew(&mut self) -> Result<(), GuardError> {
+        let count = self.sealed.len() + 1;
+        let capacity = RECORDS_MIN.max(count * 2);
+        write_anew(&self.path, &self.identity, &self.sealed, capacity)?;
+        let opened = OpenOptions::new().write(true).open(&self.path);
+        self.file = opened.map_err(|source| io(&self.path, "open", source))?;
+        self.next = count;
+        self.capacity = capacity;
+        Ok(())
+    }
+}
+
+fn io(path: &Path, what: &'static str, source: std::io::Error) -> GuardError {
+    GuardError::Io { path: path.to_owned(), what, source }
+}
+
+fn read(path: &Path) -> Result<Option<Vec<u8>>, GuardError> {
+    let file = match File::open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(source) => return Err(io(path, "open", source)),
+    };
+    let mut bytes = Vec::new();
+    file.take(FILE_BYTES_MAX).read_to_end(&mut bytes).map_err(|source| io(path, "read", source))?;
+    Ok(Some(bytes))
+}
+
+/// Writes beside, syncs, and renames, so that there is a whole file at every instant.
+fn write_anew(
+    path: &Path,
+    identity: &[u8; 32],
+    sealed: &BTreeMap<Key, Sealed>,
+    capacity: usize,
+) -> Result<(), GuardError> {
+    let mut bytes = head(identity).to_vec();
+    for (key, value) in sealed {
+        bytes.extend_from_slice(&encode(key, value));
+    }
+    bytes.resize(capacity * RECORD_BYTES, 0);
+    let beside = path.with_extension("new");
+    let write = || {
+        let mut file = File::create(&beside)?;
+        file.write_all(&bytes)?;
+        file.sync_all()?;
+        fs::rename(&beside, path)?;
+        path.parent().map_or(Ok(()), |folder| File::open(folder)?.sync_all())
+    };
+    write().map_err(|source| io(path, "write", source))
+}
+
+fn head(identity: &[u8; 32]) -> [u8; RECORD_BYTES] {
+    let mut body = [0; BODY_BYTES];
+    for (to, from) in body.iter_mut().zip(MAGIC.iter().chain(identity)) {
+        *to = *from;
+    }
+    close(&body)
+}
+
+fn encode((height, round, kind): &Key, value: &Sealed) -> [u8; RECORD_BYTES] {
+    let block = value.block.as_ref().map_or(&[0; 32], BlockHash::as_bytes);
+    let fields = [kind.tag()]
+        .into_iter()
+        .chain(height.to_be_bytes())
+        .chain(round.to_be_bytes())
+        .chain([u8::from(value.block.is_some())])
+        .chain(*block)
+        .chain([u8::from(value.pol_round.is_some())])
+        .chain(value.pol_round.unwrap_or(0).to_be_bytes());
+    let mut body = [0; BODY_BYTES];
+    for (to, from) in body.iter_mut().zip(fields) {
+        *to = from;
+    }
+    close(&body)
+}
+
+/// Adds the checksum.
+fn close(body: &[u8; BODY_BYTES]) -> [u8; RECORD_BYTES] {
+    let mut record = [0; RECORD_BYTES];
+    let sum = blake3::hash(body);
+    for (to, from) in record.iter_mut().zip(body.iter().chain(sum.as_bytes())) {
+        *to = *from;
+    }
+    record
+}
+
+/// The record's fields; none if the record is damaged.
+fn decode(record: &[u8]) -> Option<(Key, Sealed)> {
+    let (body, _) = record.split_first_chunk::<BODY_BYTES>()?;
+    if record != close(body).as_slice() {
+        return None;
+    }
+    let (tag, rest) = body.split_first()?;
+    let (height, rest) = rest.split_first_chunk::<8>()?;
+    let (round, rest) = rest.split_first_chunk::<4>()?;
+    let (has_block, rest) = rest.split_first()?;
+    let (block, rest) = rest.split_first_chunk::<32>()?;
+    let (has_pol, rest) = rest.split_first()?;
+    let (pol_round, _) = rest.split_first_chunk::<4>()?;
+    let key = (u64::from_be_bytes(*height), u32::from_be_bytes(*round), SignedKind::from_tag(*tag)?);
+    let block = (*has_block == 1).then(|| BlockHash::from_bytes(*block));
+    let pol_round = (*has_pol == 1).then(|| u32::from_be_bytes(*pol_round));
+    Some((key, Sealed { block, pol_round }))
+}
+
+/// The seals of the highest height and the index of the next record.
+fn parse(path: &Path, identity: &[u8; 32], bytes: &[u8]) -> Result<(BTreeMap<Key, Sealed>, usize), GuardError> {
+    let damaged = |index| GuardError::Damaged { path: path.to_owned(), index };
+    let (records, []) = bytes.as_chunks::<RECORD_BYTES>() else { return Err(damaged(bytes.len() / RECORD_BYTES)) };
+    let (first, rest) = records.split_first().ok_or_else(|| damaged(0))?;
+    if first.as_slice() != head(identity) {
+        let is_head = first.starts_with(MAGIC) && first.first_chunk().is_some_and(|body| close(body) == *first);
+        return Err(if is_head { GuardError::OtherKey { path: path.to_owned() } } else { damaged(0) });
+    }
+    let mut sealed = BTreeMap::new();
+    let mut next = 1;
+    for record in rest {
+        let Some((key, value)) = decode(record) else { break };
+        sealed.insert(key, value);
+        next += 1;
+    }
+    // Behind the first record that does not read there must be nothing: it was the last.
+    if records.iter().skip(next + 1).any(|record| record.iter().any(|byte| *byte != 0)) {
+        return Err(damaged(next));
+    }
+    let highest = sealed.last_key_value().map_or(0, |((height, _, _), _)| *height);
+    let sealed = sealed.split_off(&(highest, 0, SignedKind::Prevote));
+    Ok((sealed, next))
+}

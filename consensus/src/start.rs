@@ -1,0 +1,178 @@
+//! Starts the engine and the host, and sees to it that their end is noticed.
+
+use std::fs::{File, TryLockError};
+use std::future::Future;
+use std::net::TcpListener;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use malachite::EngineHandle;
+use runtime::crypto::PeerKey;
+use runtime::types::{BlockHash, Height};
+use tokio::sync::{mpsc, oneshot, watch};
+
+use crate::application::{Application, WorkSignal};
+use crate::config::{ConsensusConfig, peer_key};
+use crate::engine;
+use crate::error::{EndReason, StartError, chain};
+use crate::host::{Head, Host, Inputs, Setting};
+use crate::signing::ConsensusSigner;
+
+/// The engine's write-ahead log, in the data folder.
+const LOG_FILE: &str = "consensus.wal";
+/// The signer's guard file, in the data folder.
+const GUARD_FILE: &str = "signed.guard";
+/// Each source of alarms sends one or two.
+const ALARMS: usize = 8;
+/// An engine that is stopped ends within milliseconds, one that hangs on purpose never does.
+const STOP_WITHIN: Duration = Duration::from_secs(5);
+/// How often a stopped engine's log is looked at until its thread has let go of it, and for how long between.
+const RELEASE_TRIES: u32 = 500;
+const RELEASE_PAUSE: Duration = Duration::from_millis(2);
+
+/// A running engine. Dropping it stops the engine.
+#[derive(Debug)]
+pub struct ConsensusHandle {
+    stop: watch::Sender<bool>,
+    ended: watch::Receiver<Option<EndReason>>,
+    peer_key: PeerKey,
+}
+
+impl ConsensusHandle {
+    /// Stops the engine and waits until it has ended.
+    pub async fn stop(&self) -> EndReason {
+        self.stop.send_replace(true);
+        self.ended().await
+    }
+
+    /// Resolves once the engine has ended, for whatever reason; at once if it has already.
+    pub fn ended(&self) -> impl Future<Output = EndReason> + Send + 'static {
+        let mut ended = self.ended.clone();
+        async move {
+            let reason = ended.wait_for(Option::is_some).await.ok().and_then(|reason| reason.clone());
+            // The channel closes without a reason only if the task that sends it panicked.
+            reason.unwrap_or_else(|| EndReason::Engine { why: "the task that ran it is gone".into() })
+        }
+    }
+
+    /// By its display, the peer id under which others reach this node.
+    #[must_use]
+    pub const fn peer_key(&self) -> PeerKey {
+        self.peer_key
+    }
+}
+
+/// Starts to agree on blocks, from the application's head on; returns once the engine listens and has begun a height.
+///
+/// # Errors
+/// [`StartError`] if the configuration, the data folder, the listening address or the engine do not allow it.
+pub async fn start(
+    application: Arc<dyn Application>,
+    work: Arc<dyn WorkSignal>,
+    config: ConsensusConfig,
+) -> Result<ConsensusHandle, StartError> {
+    config.validate()?;
+    let folder = &config.data_dir;
+    std::fs::create_dir_all(folder).map_err(|source| StartError::Folder { path: folder.clone(), source })?;
+    probe(&config)?;
+    let (genesis, head) = read(&application).await?;
+    let signer = match &config.validator {
+        Some(validator) => Some(ConsensusSigner::open(genesis, validator.clone(), &folder.join(GUARD_FILE))?),
+        None => None,
+    };
+    let (channels, engine) = engine::build(&config, genesis, signer.as_ref(), &folder.join(LOG_FILE)).await?;
+
+    let (alarm, alarms) = mpsc::channel(ALARMS);
+    let watcher = tokio::spawn(engine::watch(channels.events, alarm.clone()));
+    let (stop, stopped) = watch::channel(false);
+    let (ready, mut is_ready) = oneshot::channel();
+    let (end, ended) = watch::channel(None);
+    let setting = Setting {
+        application,
+        work,
+        genesis,
+        signer,
+        network: channels.network,
+        idle: config.idle,
+        timeouts: config.timeouts,
+        part_bytes: config.part_bytes,
+        block_bytes_max: config.block_bytes_max,
+    };
+    let inputs = Inputs { engine: channels.consensus, alarms, stop: stopped };
+    let host = Host::new(setting, head, ready);
+    let log = folder.join(LOG_FILE);
+    tokio::spawn(async move {
+        let reason = supervise(host, inputs, engine, alarm).await;
+        watcher.abort();
+        released(&log).await;
+        end.send_replace(Some(reason));
+    });
+
+    let handle = ConsensusHandle { stop, ended, peer_key: peer_key(&config.network_secret) };
+    tokio::select! {
+        biased;
+        Ok(()) = &mut is_ready => Ok(handle),
+        reason = handle.ended() => Err(StartError::Ended(reason)),
+        () = tokio::time::sleep(config.ready_within) => {
+            handle.stop().await;
+            Err(StartError::NotReady(config.ready_within))
+        }
+    }
+}
+
+/// The engine only logs that an address is taken, and then waits for ever.
+fn probe(config: &ConsensusConfig) -> Result<(), StartError> {
+    let address = config.listen;
+    TcpListener::bind(address).map(drop).map_err(|source| StartError::Listen { address, source })
+}
+
+async fn read(application: &Arc<dyn Application>) -> Result<(BlockHash, Head), StartError> {
+    let application = Arc::clone(application);
+    let read = tokio::task::spawn_blocking(move || Ok((application.genesis(), application.head()?)));
+    let (genesis, info) = match read.await {
+        Ok(read) => read.map_err(StartError::Application)?,
+        Err(error) => return Err(StartError::Engine(chain(&error))),
+    };
+    let height: Height = info.height.saturating_add(1);
+    let head = Head::new(info).map_err(|source| StartError::Validators { height, source })?;
+    Ok((genesis, head))
+}
+
+/// Waits until the log's thread, which outlives its actor by a moment, has unlocked the log: only then can the engine be
+/// started again on the same folder.
+async fn released(log: &Path) {
+    for _ in 0..RELEASE_TRIES {
+        // No file, no lock; a file that cannot be opened will be complained about by who starts next.
+        if !File::open(log).is_ok_and(|file| matches!(file.try_lock(), Err(TryLockError::WouldBlock))) {
+            return;
+        }
+        tokio::time::sleep(RELEASE_PAUSE).await;
+    }
+    tracing::warn!(log = %log.display(), "the consensus log is still locked");
+}
+
+/// Runs the host to its end, and then the engine to its own.
+async fn supervise(host: Host, inputs: Inputs, engine: EngineHandle, alarm: mpsc::Sender<EndReason>) -> EndReason {
+    let EngineHandle { actor, handle } = engine;
+    let mut running = tokio::spawn(async move {
+        let why = match handle.await {
+            Ok(()) => "its supervisor stopped; the log above says more".to_owned(),
+            Err(error) => error.to_string(),
+        };
+        // The host may have ended first; then nobody asks.
+        let _ = alarm.send(EndReason::Engine { why }).await;
+    });
+    let reason = host.run(inputs).await;
+    match &reason {
+        EndReason::Stopped => tracing::info!("consensus stopped"),
+        reason => tracing::error!(%reason, "consensus ended"),
+    }
+    actor.stop(Some(reason.to_string()));
+    if tokio::time::timeout(STOP_WITHIN, &mut running).await.is_err() {
+        tracing::warn!("the consensus engine hangs; it is abandoned");
+        actor.kill();
+        running.abort();
+    }
+    reason
+}

@@ -1,0 +1,224 @@
+//! A segment from any `k` of its `n` holders.
+//!
+//! ```text
+//! holder of column 0 --windows--+
+//! holder of column 1 --windows--+--> k windows of the same stripes --decode--> stripes, in order
+//! ..                            |
+//! a parity column takes over where a holder fails, lies, or is slow
+//! ```
+//!
+//! Every window was verified before it is here. At most [`PREFETCH_WINDOWS`] windows wait for each of the `k` columns;
+//! whoever does not read on stops the holders. Dropping a [`Stripes`] ends everything at once.
+
+mod column;
+mod plan;
+mod window;
+
+use crate::net::{Peer, PeerTarget};
+use bytes::Bytes;
+use column::{Columns, Waited};
+use futures::stream::{self, BoxStream, StreamExt as _};
+use pieces::{DecodeError, ErasureCode, SegmentDecoder, SegmentManifest, SliceError};
+use plan::DownloadPlan;
+use std::collections::VecDeque;
+use std::ops::Range;
+use std::sync::Arc;
+use std::time::Duration;
+use window::{Windows, decode};
+
+/// Verified windows that wait for each column, beside the one that is being received.
+pub const PREFETCH_WINDOWS: usize = 2;
+/// A window that lacks at most this many columns is worth asking others for.
+pub const HEDGES_MAX: usize = 2;
+/// How long nothing has to come before others are asked too.
+pub const HEDGE_AFTER: Duration = Duration::from_secs(2);
+
+/// Where a segment is.
+#[derive(Clone, Debug)]
+pub struct Segment {
+    /// Segment of the file, from 0: for errors and logs.
+    pub segment: u16,
+    /// How it is coded.
+    pub code: ErasureCode,
+    /// Its length and the hashes of its pieces.
+    pub manifest: SegmentManifest,
+    /// Who holds each piece, in the order of columns; none where it is lost. Shorter counts as lost.
+    pub holders: Vec<Option<PeerTarget>>,
+}
+
+/// Why a segment cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub enum DownloadError {
+    /// Too few pieces can be had.
+    #[error("segment {segment}: {live} pieces can be had, {needed} are needed")]
+    NotEnough {
+        /// The segment.
+        segment: u16,
+        /// Pieces that may still be had.
+        live: usize,
+        /// Pieces needed.
+        needed: usize,
+    },
+    /// No such stripes, or not a segment coded so.
+    #[error("segment {segment}: stripes {start}..{end} of {count} cannot be read")]
+    Stripes {
+        /// The segment.
+        segment: u16,
+        /// First stripe.
+        start: u64,
+        /// Behind the last stripe.
+        end: u64,
+        /// Stripes there are.
+        count: u64,
+    },
+    /// The windows do not hold the units: the manifest is not of these pieces.
+    #[error("segment {segment}: the pieces are not of its size")]
+    Units {
+        /// The segment.
+        segment: u16,
+        /// What does not fit.
+        #[source]
+        source: SliceError,
+    },
+    /// The units are right, but were encoded wrong.
+    #[error("segment {segment}: cannot decode it")]
+    Decode {
+        /// The segment.
+        segment: u16,
+        /// Why not.
+        #[source]
+        source: DecodeError,
+    },
+    /// Decoding panicked.
+    #[error("segment {segment}: decoding broke off")]
+    Broken {
+        /// The segment.
+        segment: u16,
+    },
+}
+
+/// The file bytes of the stripes that were asked for, one item for each, in order. Ends after an error.
+pub type Stripes = BoxStream<'static, Result<Bytes, DownloadError>>;
+
+/// Reads one segment; what it learns about holders serves the next range too.
+#[derive(Debug)]
+pub struct SegmentReader {
+    peer: Peer,
+    segment: Arc<Segment>,
+    decoder: Arc<SegmentDecoder>,
+}
+
+impl SegmentReader {
+    /// A reader of `segment`. Asks nobody yet.
+    ///
+    /// # Errors
+    /// The code is not possible.
+    pub fn new(peer: Peer, segment: Segment) -> Result<Self, DownloadError> {
+        let decoder = SegmentDecoder::for_segment(segment.code, &segment.manifest)
+            .map_err(|source| DownloadError::Decode { segment: segment.segment, source })?;
+        Ok(Self { peer, segment: Arc::new(segment), decoder: Arc::new(decoder) })
+    }
+
+    /// Reads the stripes `stripes`. Starts when it is polled for the first time.
+    ///
+    /// # Errors
+    /// There are no such stripes.
+    pub fn stripes(&self, stripes: Range<u64>) -> Result<Stripes, DownloadError> {
+        let windows = Windows::new(&self.segment, stripes)?;
+        let known = (0..self.segment.code.n).map(|column| {
+            let column = usize::from(column);
+            self.segment.manifest.piece_hashes.get(column).is_some()
+                && self.segment.holders.get(column).is_some_and(Option::is_some)
+        });
+        let reading = Reading {
+            plan: DownloadPlan::new(self.segment.code.k, known),
+            columns: Columns::new(self.peer.clone(), Arc::clone(&self.segment), windows.clone()),
+            decoder: Arc::clone(&self.decoder),
+            segment: Arc::clone(&self.segment),
+            windows,
+            next_window: 0,
+            ready: VecDeque::new(),
+            ended: false,
+        };
+        let next = |mut reading: Reading| async move { Some((reading.next().await?, reading)) };
+        Ok(stream::unfold(reading, next).boxed())
+    }
+}
+
+/// A range that is being read.
+struct Reading {
+    plan: DownloadPlan,
+    columns: Columns,
+    decoder: Arc<SegmentDecoder>,
+    segment: Arc<Segment>,
+    windows: Windows,
+    next_window: u64,
+    /// Decoded stripes of the last window.
+    ready: VecDeque<Bytes>,
+    ended: bool,
+}
+
+impl Reading {
+    async fn next(&mut self) -> Option<Result<Bytes, DownloadError>> {
+        if self.ready.is_empty() && !self.ended {
+            match self.read_window().await {
+                Ok(Some(stripes)) => self.ready = stripes.into(),
+                Ok(None) => self.ended = true,
+                Err(error) => {
+                    self.ended = true;
+                    self.columns.stop_all();
+                    return Some(Err(error));
+                }
+            }
+        }
+        self.ready.pop_front().map(Ok)
+    }
+
+    /// The stripes of the next window, or none behind the last.
+    async fn read_window(&mut self) -> Result<Option<Vec<Bytes>>, DownloadError> {
+        let window = self.next_window;
+        let Some(stripes) = self.windows.stripes(window) else {
+            self.columns.stop_all();
+            return Ok(None);
+        };
+        self.gather(window).await?;
+        let slices = self.columns.take();
+        self.next_window += 1;
+        let (segment, decoder) = (Arc::clone(&self.segment), Arc::clone(&self.decoder));
+        let number = segment.segment;
+        let decoded = tokio::task::spawn_blocking(move || decode(&segment, &decoder, stripes, slices)).await;
+        decoded.map_err(|_| DownloadError::Broken { segment: number })?.map(Some)
+    }
+
+    /// Waits until `k` columns have given the window, and sees to it that as many are being read.
+    async fn gather(&mut self, window: u64) -> Result<(), DownloadError> {
+        let needed = usize::from(self.segment.code.k);
+        loop {
+            let Some(started) = self.plan.start() else {
+                let (segment, live) = (self.segment.segment, self.plan.live());
+                return Err(DownloadError::NotEnough { segment, live, needed });
+            };
+            started.into_iter().for_each(|column| self.columns.start(column, window));
+            let missing = needed.saturating_sub(self.columns.gathered());
+            if missing == 0 {
+                // Only a window that was hedged has columns left over.
+                self.columns.stop_late().into_iter().for_each(|column| self.plan.slow(column));
+                return Ok(());
+            }
+            let may_hedge = missing <= HEDGES_MAX && self.columns.late() < missing + HEDGES_MAX;
+            match self.columns.wait(may_hedge.then_some(HEDGE_AFTER)).await {
+                Waited::Gathered => {}
+                Waited::Broke { column, had_sent } => self.plan.broke(column, had_sent),
+                Waited::Dead { column } => self.plan.dead(column),
+                Waited::Late => {
+                    if let Some(column) = self.plan.hedge() {
+                        tracing::debug!(segment = self.segment.segment, column, "a holder is slow, asking another");
+                        self.columns.start(column, window);
+                    } else {
+                        self.columns.no_more_hedges();
+                    }
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,92 @@
+//! Whom to ask for which column: pure, no network and no clock.
+
+/// What is known about a column's holder.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    /// Not asked, or to be asked again.
+    Ready,
+    /// Slower than others: asked again only if nobody else is left.
+    Slow,
+    /// Being read.
+    Active,
+    /// Of no use: unknown, gone, or lying.
+    Dead,
+}
+
+/// Which columns of a segment to read. Data columns come first, as they need no decoding.
+#[derive(Clone, Debug)]
+pub(super) struct DownloadPlan {
+    k: usize,
+    states: Vec<State>,
+}
+
+impl DownloadPlan {
+    /// A plan to read any `k` of these columns; `known` says of each whether it has a holder to ask.
+    pub(super) fn new(k: u8, known: impl IntoIterator<Item = bool>) -> Self {
+        let states = known.into_iter().map(|known| if known { State::Ready } else { State::Dead }).collect();
+        Self { k: usize::from(k), states }
+    }
+
+    /// Columns that may still be read.
+    pub(super) fn live(&self) -> usize {
+        self.states.iter().filter(|state| **state != State::Dead).count()
+    }
+
+    /// Columns to start now, so that `k` are being read. None if there are no longer `k`.
+    pub(super) fn start(&mut self) -> Option<Vec<u8>> {
+        if self.live() < self.k {
+            return None;
+        }
+        let mut started = Vec::new();
+        while self.columns(State::Active).count() < self.k {
+            started.push(self.start_one()?);
+        }
+        Some(started)
+    }
+
+    /// One column more than are needed, because one is slow. None if there is no other.
+    pub(super) fn hedge(&mut self) -> Option<u8> {
+        let next = self.first(State::Ready)?;
+        self.set(next, State::Active);
+        Some(next)
+    }
+
+    /// A column's stream broke. It may be asked again if it had sent something since it was started, as a reader that
+    /// pauses for long loses its streams; each time it comes further, so this ends.
+    pub(super) fn broke(&mut self, column: u8, had_sent: bool) {
+        self.set(column, if had_sent { State::Ready } else { State::Dead });
+    }
+
+    /// A column's holder is of no use.
+    pub(super) fn dead(&mut self, column: u8) {
+        self.set(column, State::Dead);
+    }
+
+    /// A column was not needed, as others were faster; it is not read any more.
+    pub(super) fn slow(&mut self, column: u8) {
+        self.set(column, State::Slow);
+    }
+
+    fn start_one(&mut self) -> Option<u8> {
+        let next = self.first(State::Ready).or_else(|| self.first(State::Slow))?;
+        self.set(next, State::Active);
+        Some(next)
+    }
+
+    fn first(&self, state: State) -> Option<u8> {
+        self.columns(state).next()
+    }
+
+    fn columns(&self, wanted: State) -> impl Iterator<Item = u8> {
+        (0..=u8::MAX).zip(&self.states).filter(move |(_, state)| **state == wanted).map(|(column, _)| column)
+    }
+
+    fn set(&mut self, column: u8, state: State) {
+        if let Some(slot) = self.states.get_mut(usize::from(column)) {
+            *slot = state;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,13 @@
+//! Peers: connections, and streams on them. libp2p over TCP with noise and yamux.
+
+mod actor;
+mod behaviour;
+mod config;
+mod peer;
+mod permits;
+mod streams;
+mod target;
+
+pub use config::{PeerConfig, PeerLimits, Timeouts};
+pub use peer::{AlreadyServing, OpenError, Peer, StartError};
+pub use target::PeerTarget;

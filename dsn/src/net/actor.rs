@@ -1,0 +1,199 @@
+//! The task that owns the swarm: it dials, opens streams, and starts a task for each stream that comes in.
+
+use super::behaviour::{Behaviour, BehaviourEvent};
+use super::peer::{OpenError, Status};
+use super::permits::Permits;
+use super::streams::{InboundStream, WantedStream};
+use crate::protocol::wire::Wire;
+use crate::protocol::{Protocol, ProtocolNames};
+use crate::service::PieceService;
+use futures::StreamExt as _;
+use libp2p::swarm::dial_opts::{DialOpts, PeerCondition};
+use libp2p::swarm::{ConnectionId, DialError, SwarmEvent};
+use libp2p::{Multiaddr, PeerId, Swarm, ping};
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::sync::{Arc, OnceLock};
+use tokio::io::DuplexStream;
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+use tokio_util::compat::FuturesAsyncReadCompatExt as _;
+use tracing::debug;
+
+/// Pings of a connection that may fail one after another before it is closed: one alone may be a busy link.
+const PING_FAILURES_MAX: u32 = 3;
+
+/// What handles ask of the actor.
+#[derive(Debug)]
+pub(super) enum Command {
+    /// A stream to a peer, on a connection that is there or is made now.
+    Open { peer: PeerId, addresses: Vec<Multiaddr>, wanted: WantedStream },
+    /// A stream of this peer to itself.
+    Loopback { protocol: Protocol, stream: DuplexStream },
+    /// End.
+    Stop,
+}
+
+/// Owns the swarm and the tasks of the streams that are served.
+pub(super) struct Actor {
+    pub(super) swarm: Swarm<Behaviour>,
+    pub(super) commands: mpsc::Receiver<Command>,
+    pub(super) status: Arc<Status>,
+    pub(super) service: Arc<OnceLock<PieceService>>,
+    pub(super) names: Arc<ProtocolNames>,
+    /// Streams wanted from peers that are being dialed. Each holds a permit of its peer.
+    pub(super) dialing: HashMap<PeerId, Vec<WantedStream>>,
+    /// Connections whose last pings failed, and how many did.
+    pub(super) unanswered: HashMap<ConnectionId, u32>,
+    pub(super) permits: Permits,
+    pub(super) streams_served: usize,
+    pub(super) tasks: JoinSet<()>,
+}
+
+impl Actor {
+    /// Runs until it is told to stop or nobody holds a handle any more. Ends what it serves.
+    pub(super) async fn run(mut self) {
+        loop {
+            tokio::select! {
+                event = self.swarm.select_next_some() => self.on_swarm(event),
+                command = self.commands.recv() => match command {
+                    Some(Command::Open { peer, addresses, wanted }) => self.open(peer, addresses, wanted),
+                    Some(Command::Loopback { protocol, stream }) => {
+                        let peer = *self.swarm.local_peer_id();
+                        self.serve(peer, protocol, stream);
+                    }
+                    Some(Command::Stop) | None => break,
+                },
+                Some(ended) = self.tasks.join_next() => {
+                    if let Err(error) = ended && error.is_panic() {
+                        tracing::error!(%error, "serving a stream panicked");
+                    }
+                }
+            }
+        }
+        self.tasks.shutdown().await;
+    }
+
+    fn on_swarm(&mut self, event: SwarmEvent<BehaviourEvent>) {
+        match event {
+            SwarmEvent::Behaviour(BehaviourEvent::Streams(inbound)) => self.on_inbound(inbound),
+            SwarmEvent::Behaviour(BehaviourEvent::Ping(event)) => self.on_ping(event),
+            SwarmEvent::ConnectionEstablished { peer_id, .. } => {
+                self.count_peers();
+                for wanted in self.dialing.remove(&peer_id).unwrap_or_default() {
+                    self.swarm.behaviour_mut().streams.open(peer_id, wanted);
+                }
+            }
+            SwarmEvent::ConnectionClosed { connection_id, peer_id, cause, .. } => {
+                debug!(peer = %peer_id, ?cause, "connection closed");
+                self.unanswered.remove(&connection_id);
+                self.count_peers();
+            }
+            SwarmEvent::OutgoingConnectionError { peer_id: Some(peer), error, .. } => self.on_dial_error(peer, &error),
+            SwarmEvent::NewListenAddr { address, .. } => self.status.listening(address),
+            SwarmEvent::ExpiredListenAddr { address, .. } => self.status.not_listening(&address),
+            SwarmEvent::ListenerError { error, .. } => tracing::warn!(%error, "a listener failed for a moment"),
+            SwarmEvent::ListenerClosed { addresses, reason, .. } => {
+                tracing::warn!(?addresses, ?reason, "a listener closed");
+                addresses.iter().for_each(|address| self.status.not_listening(address));
+            }
+            _ => {}
+        }
+    }
+
+    fn count_peers(&self) {
+        self.status.set_peers(self.swarm.connected_peers().copied().collect());
+    }
+
+    fn open(&mut self, peer: PeerId, addresses: Vec<Multiaddr>, wanted: WantedStream) {
+        if self.swarm.is_connected(&peer) {
+            return self.swarm.behaviour_mut().streams.open(peer, wanted);
+        }
+        match self.dialing.entry(peer) {
+            // One dial at a time: whoever wants the same peer waits for it.
+            Entry::Occupied(mut waiting) => {
+                let waiting = waiting.get_mut();
+                waiting.retain(|wanted| !wanted.reply.is_closed());
+                waiting.push(wanted);
+            }
+            Entry::Vacant(vacant) => {
+                vacant.insert(vec![wanted]);
+                let condition = PeerCondition::DisconnectedAndNotDialing;
+                let dial = DialOpts::peer_id(peer).condition(condition).addresses(addresses).build();
+                if let Err(error) = self.swarm.dial(dial) {
+                    self.on_dial_error(peer, &error);
+                }
+            }
+        }
+    }
+
+    fn on_dial_error(&mut self, peer: PeerId, error: &DialError) {
+        let waiting = self.dialing.remove(&peer).unwrap_or_default();
+        debug!(%peer, %error, waiting = waiting.len(), "cannot connect");
+        for wanted in waiting {
+            if self.swarm.is_connected(&peer) {
+                // The peer came to us in the meantime.
+                self.swarm.behaviour_mut().streams.open(peer, wanted);
+            } else {
+                drop(wanted.reply.send(Err(OpenError::Dial { reason: short(error) })));
+            }
+        }
+    }
+
+    fn on_ping(&mut self, ping::Event { peer, connection, result }: ping::Event) {
+        match result {
+            Ok(_) | Err(ping::Failure::Unsupported) => {
+                self.unanswered.remove(&connection);
+            }
+            Err(error) => {
+                let failures = self.unanswered.entry(connection).or_default();
+                *failures += 1;
+                if *failures >= PING_FAILURES_MAX {
+                    debug!(%peer, %error, "connection does not answer");
+                    self.swarm.close_connection(connection);
+                }
+            }
+        }
+    }
+
+    fn on_inbound(&mut self, InboundStream { peer, protocol, stream }: InboundStream) {
+        if let Some(protocol) = self.names.protocol(&protocol) {
+            self.serve(peer, protocol, stream.compat());
+        }
+    }
+
+    fn serve(&mut self, peer: PeerId, protocol: Protocol, stream: impl crate::protocol::wire::Duplex + 'static) {
+        let Some(service) = self.service.get() else {
+            return;
+        };
+        if self.tasks.len() >= self.streams_served {
+            debug!(%peer, ?protocol, limit = self.streams_served, "too many streams, closing one");
+            return;
+        }
+        let permit = self.permits.try_take(peer);
+        let wire = Wire::new(Box::new(stream), service.idle());
+        let service = service.clone();
+        self.tasks.spawn(async move { service.serve(peer, protocol, wire, permit).await });
+    }
+}
+
+/// libp2p's messages repeat every address of a peer; one sentence is enough.
+fn short(error: &DialError) -> String {
+    match error {
+        DialError::NoAddresses => "no address of it is known".into(),
+        DialError::WrongPeerId { obtained, address } => format!("{address} is another peer, {obtained}"),
+        DialError::Transport(failed) => {
+            let each = failed.iter().map(|(address, error)| format!("{address}: {}", root_cause(error)));
+            each.collect::<Vec<_>>().join("; ")
+        }
+        other => other.to_string(),
+    }
+}
+
+fn root_cause(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut cause = error;
+    while let Some(source) = cause.source() {
+        cause = source;
+    }
+    cause.to_string()
+}

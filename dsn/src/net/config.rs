@@ -1,0 +1,82 @@
+//! What a peer is started with.
+
+use libp2p::Multiaddr;
+use runtime::types::BlockHash;
+use std::fmt;
+use std::time::Duration;
+
+/// What a [`Peer`](super::Peer) is started with.
+#[derive(Clone)]
+pub struct PeerConfig {
+    /// The peer's ed25519 secret.
+    pub secret: [u8; 32],
+    /// Addresses to listen on, such as `/ip4/127.0.0.1/tcp/0`; none for a peer that only asks.
+    pub listen: Vec<Multiaddr>,
+    /// The chain: peers of other chains do not understand this one.
+    pub genesis: BlockHash,
+    /// How much of everything.
+    pub limits: PeerLimits,
+    /// How long to wait.
+    pub timeouts: Timeouts,
+}
+
+impl fmt::Debug for PeerConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PeerConfig").field("listen", &self.listen).field("genesis", &self.genesis).finish_non_exhaustive()
+    }
+}
+
+/// Limits of connections and streams. yamux ends a connection of 512 streams, so twice `streams_per_peer` (both
+/// sides) stays below that.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PeerLimits {
+    /// Connections that others made.
+    pub connections_in: u32,
+    /// Connections that this peer made.
+    pub connections_out: u32,
+    /// Connections that are being made, in each direction.
+    pub connections_pending: u32,
+    /// Connections with one peer: both may dial at the same moment, and old ones may not have ended yet.
+    pub connections_per_peer: u32,
+    /// Streams with one peer, opened by one side.
+    pub streams_per_peer: u32,
+    /// Streams of all peers together that are served at once; beyond it they are closed without an answer.
+    pub streams_served: u32,
+}
+
+impl Default for PeerLimits {
+    fn default() -> Self {
+        Self {
+            connections_in: 200,
+            connections_out: 200,
+            connections_pending: 80,
+            connections_per_peer: 4,
+            streams_per_peer: 128,
+            streams_served: 1024,
+        }
+    }
+}
+
+/// How long a peer waits for others before it gives up. Nothing waits without one of these.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Timeouts {
+    /// To connect and to open a stream.
+    pub connect: Duration,
+    /// For the next frame, unit or window, in either direction.
+    pub idle: Duration,
+    /// For a whole request, however steadily it goes on.
+    pub whole: Duration,
+    /// A connection without streams is closed after this long.
+    pub connection_idle: Duration,
+}
+
+impl Default for Timeouts {
+    fn default() -> Self {
+        Self {
+            connect: Duration::from_secs(10),
+            idle: Duration::from_secs(30),
+            whole: Duration::from_secs(30 * 60),
+            connection_idle: Duration::from_secs(60),
+        }
+    }
+}

@@ -1,0 +1,56 @@
+//! The wire protocols: what two peers say to each other on a stream.
+//!
+//! Every protocol is one request on a stream of its own. Messages are SCALE in frames of four bytes of length, big
+//! endian, and the message; every message has a named limit. The layouts are frozen by golden files.
+
+pub mod get;
+pub mod have;
+pub mod put;
+pub mod wire;
+
+use libp2p::StreamProtocol;
+use runtime::types::BlockHash;
+
+/// One of the protocols.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Protocol {
+    /// Give a piece to a provider.
+    Put,
+    /// Read a range of a piece.
+    Get,
+    /// Ask which pieces a provider holds.
+    Have,
+}
+
+/// The names of the protocols on one chain: `/piecewise/<genesis hash>/put/1`.
+#[derive(Debug)]
+pub(crate) struct ProtocolNames {
+    put: StreamProtocol,
+    get: StreamProtocol,
+    have: StreamProtocol,
+}
+
+impl ProtocolNames {
+    pub(crate) fn new(genesis: &BlockHash) -> Self {
+        let name = |verb: &str| {
+            StreamProtocol::try_from_owned(format!("/piecewise/{genesis}/{verb}/1")).expect("it starts with a slash")
+        };
+        Self { put: name("put"), get: name("get"), have: name("have") }
+    }
+
+    pub(crate) fn name(&self, protocol: Protocol) -> StreamProtocol {
+        match protocol {
+            Protocol::Put => self.put.clone(),
+            Protocol::Get => self.get.clone(),
+            Protocol::Have => self.have.clone(),
+        }
+    }
+
+    pub(crate) fn all(&self) -> Vec<StreamProtocol> {
+        vec![self.put.clone(), self.get.clone(), self.have.clone()]
+    }
+
+    pub(crate) fn protocol(&self, name: &StreamProtocol) -> Option<Protocol> {
+        [Protocol::Put, Protocol::Get, Protocol::Have].into_iter().find(|protocol| self.name(*protocol) == *name)
+    }
+}

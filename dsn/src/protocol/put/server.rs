@@ -1,0 +1,182 @@
+//! Taking a piece.
+
+use super::{PutAnswer, PutEnd, PutOpen, PutReply, UNIT_BYTES_MAX, WRITE_BYTES};
+use crate::admission::{Admission, Admitted, AdmittedKind};
+use crate::protocol::wire::{Wire, WireError, usize_of};
+use crate::refusal::{Refusal, RefusalCode};
+use crate::service::internal;
+use crate::store::{FinishError, PieceKey, PieceStore, PieceTerms, PieceWriter, StoreError};
+use bytes::BytesMut;
+use runtime::types::StorageCommitment;
+use std::sync::Arc;
+use tokio::task::{JoinHandle, spawn_blocking};
+
+/// Why a piece is not taken after all.
+enum Stop {
+    /// The peer is told.
+    Refuse(Refusal),
+    /// Nobody is there to be told.
+    Broken(WireError),
+}
+
+impl From<WireError> for Stop {
+    fn from(error: WireError) -> Self {
+        Self::Broken(error)
+    }
+}
+
+/// Answers one request.
+pub(crate) async fn serve(
+    wire: &mut Wire,
+    store: &Arc<PieceStore>,
+    admission: &Arc<dyn Admission>,
+) -> Result<(), WireError> {
+    let open: PutOpen = wire.receive().await?;
+    let (admitted, writer) = match admit(open.clone(), store, admission).await {
+        Ok(admitted) => admitted,
+        Err(refusal) => return wire.send(&PutReply::Refused(refusal)).await,
+    };
+    wire.send(&PutReply::Accepted).await?;
+    let answer = match take(wire, writer, &open, admitted, admission).await {
+        Ok(answer) => answer,
+        Err(Stop::Refuse(refusal)) => PutAnswer::Refused(refusal),
+        Err(Stop::Broken(error)) => return Err(error),
+    };
+    wire.send(&answer).await
+}
+
+async fn admit(
+    open: PutOpen,
+    store: &Arc<PieceStore>,
+    admission: &Arc<dyn Admission>,
+) -> Result<(Admitted, PieceWriter), Refusal> {
+    if open.piece_bytes_max == 0 {
+        return Err(Refusal::new(RefusalCode::OutOfBounds, "a piece has at least one byte"));
+    }
+    let (store, admission) = (Arc::clone(store), Arc::clone(admission));
+    let asked = spawn_blocking(move || {
+        let admitted = admission.admit(&open)?;
+        let writer = store.begin(open.piece_bytes_max).map_err(|error| refusal_of(&error))?;
+        Ok((admitted, writer))
+    });
+    asked.await.unwrap_or_else(|error| Err(internal("put", &error)))
+}
+
+async fn take(
+    wire: &mut Wire,
+    writer: PieceWriter,
+    open: &PutOpen,
+    admitted: Admitted,
+    admission: &Arc<dyn Admission>,
+) -> Result<PutAnswer, Stop> {
+    let (writer, end) = receive(wire, writer).await?;
+    let key = PieceKey { deal: admitted.deal, segment: open.segment, index: open.index };
+    let (terms, answer) = match admitted.kind {
+        AdmittedKind::Restore { piece_hash, until_epoch } => {
+            if end.piece_hash != piece_hash {
+                let message = format!("the ledger records piece {piece_hash} here, not {}", end.piece_hash);
+                return Err(Stop::Refuse(Refusal::new(RefusalCode::Mismatch, message)));
+            }
+            (PieceTerms { key, until_epoch, store_by_ms: 0, recorded: true }, None)
+        }
+        AdmittedKind::Commit(template) => {
+            let PutEnd { piece_hash, piece_bytes } = end;
+            let commitment = StorageCommitment { piece_hash, piece_bytes, ..template };
+            let StorageCommitment { until_epoch, store_by_ms, .. } = commitment;
+            (PieceTerms { key, until_epoch, store_by_ms, recorded: false }, Some(commitment))
+        }
+    };
+    let admission = Arc::clone(admission);
+    let kept = spawn_blocking(move || {
+        writer.finish(end.piece_hash, end.piece_bytes, terms)?;
+        // Signed only now, with everything on disk.
+        Ok(match answer {
+            Some(commitment) => {
+                let signature = admission.sign(&commitment);
+                PutAnswer::Committed { commitment, signature }
+            }
+            None => PutAnswer::Restored,
+        })
+    });
+    match kept.await {
+        Ok(Ok(answer)) => Ok(answer),
+        Ok(Err(FinishError::Store(error))) => Err(Stop::Refuse(refusal_of(&error))),
+        Ok(Err(error @ (FinishError::Hash { .. } | FinishError::Length { .. }))) => {
+            Err(Stop::Refuse(Refusal::new(RefusalCode::Mismatch, error.to_string())))
+        }
+        Err(error) => Err(Stop::Refuse(internal("put", &error))),
+    }
+}
+
+/// Receives units up to the end. One buffer is hashed and written while the next is filled; the peer waits when both
+/// are full.
+async fn receive(wire: &mut Wire, writer: PieceWriter) -> Result<(PieceWriter, PutEnd), Stop> {
+    let mut room = usize_of(writer.room());
+    let mut sink = Sink::new(writer);
+    let mut buffer = BytesMut::with_capacity(WRITE_BYTES);
+    loop {
+        let unit_bytes = wire.read_u32().await?;
+        if unit_bytes == 0 {
+            break;
+        }
+        let mut left = usize_of(unit_bytes);
+        if unit_bytes > UNIT_BYTES_MAX || left > room {
+            let message = format!("a unit of {unit_bytes} bytes is too long, or the piece is");
+            return Err(Stop::Refuse(Refusal::new(RefusalCode::OutOfBounds, message)));
+        }
+        room -= left;
+        while left > 0 {
+            let count = left.min(WRITE_BYTES - buffer.len());
+            wire.read_into(&mut buffer, count).await?;
+            left -= count;
+            if buffer.len() == WRITE_BYTES {
+                buffer = sink.write(buffer).await.map_err(Stop::Refuse)?;
+            }
+        }
+    }
+    let end: PutEnd = wire.receive().await?;
+    sink.write(buffer).await.map_err(Stop::Refuse)?;
+    let (writer, _) = sink.idle().await.map_err(Stop::Refuse)?;
+    Ok((writer, end))
+}
+
+type Written = (PieceWriter, BytesMut, Result<(), StoreError>);
+
+/// Writes on a blocking thread, one buffer at a time.
+struct Sink {
+    writing: JoinHandle<Written>,
+}
+
+impl Sink {
+    fn new(writer: PieceWriter) -> Self {
+        Self { writing: spawn_blocking(move || (writer, BytesMut::with_capacity(WRITE_BYTES), Ok(()))) }
+    }
+
+    /// Starts to write `full` once the buffer before is written, which it returns empty.
+    async fn write(&mut self, full: BytesMut) -> Result<BytesMut, Refusal> {
+        let (mut writer, mut empty) = self.idle().await?;
+        self.writing = spawn_blocking(move || {
+            let written = writer.write(&full);
+            (writer, full, written)
+        });
+        empty.clear();
+        Ok(empty)
+    }
+
+    /// Waits for the write that is going on.
+    async fn idle(&mut self) -> Result<(PieceWriter, BytesMut), Refusal> {
+        match (&mut self.writing).await {
+            Ok((writer, buffer, Ok(()))) => Ok((writer, buffer)),
+            Ok((_, _, Err(error))) => Err(refusal_of(&error)),
+            Err(error) => Err(internal("put", &error)),
+        }
+    }
+}
+
+fn refusal_of(error: &StoreError) -> Refusal {
+    if error.is_full() {
+        tracing::warn!(error = crate::service::chain(error), "no room for a piece");
+        return Refusal::new(RefusalCode::Full, "there is no room left");
+    }
+    internal("put", error)
+}

@@ -1,0 +1,194 @@
+//! Bytes and messages on a stream, with a limit on every length and every wait.
+
+use bytes::{BufMut as _, BytesMut};
+use parity_scale_codec::{Decode, DecodeWithMemTracking, Encode};
+use runtime::codec::{self, decode_bounded};
+use std::fmt;
+use std::io;
+use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
+use tokio::sync::OwnedSemaphorePermit;
+use tokio::time::timeout;
+
+/// Bytes written to a stream at a time, so that a slow peer that still reads is not taken for a dead one.
+const WRITE_BYTES: usize = 64 * 1024;
+
+/// Why a stream cannot go on.
+#[derive(Debug, thiserror::Error)]
+pub enum WireError {
+    /// The peer neither sent nor took anything for too long.
+    #[error("the peer did nothing for {seconds} s")]
+    Idle {
+        /// How long it was waited.
+        seconds: u64,
+    },
+    /// The peer closed the stream where more was expected.
+    #[error("the peer closed the stream")]
+    Closed,
+    /// A length above the limit of what is expected here.
+    #[error("the peer announced {actual} bytes of {what}, more than {max}")]
+    TooLong {
+        /// What was expected.
+        what: &'static str,
+        /// Its limit.
+        max: u32,
+        /// What was announced.
+        actual: u32,
+    },
+    /// Not a message.
+    #[error("the peer sent something that is not a {what}")]
+    Decode {
+        /// What was expected.
+        what: &'static str,
+        /// Why not.
+        #[source]
+        source: codec::DecodeError,
+    },
+    /// The connection failed.
+    #[error("the connection failed")]
+    Io(#[source] io::Error),
+}
+
+impl WireError {
+    fn of_io(error: io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::UnexpectedEof | io::ErrorKind::WriteZero => Self::Closed,
+            _ => Self::Io(error),
+        }
+    }
+}
+
+/// A message and its limits.
+pub(crate) trait Message: Encode + Decode + DecodeWithMemTracking {
+    /// What it is called in errors.
+    const NAME: &'static str;
+    /// No valid message is longer.
+    const BYTES_MAX: u32;
+}
+
+/// Reads and writes.
+pub(crate) trait Duplex: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Duplex for T {}
+
+/// One end of a stream.
+pub(crate) struct Wire {
+    io: Box<dyn Duplex>,
+    idle: Duration,
+    /// Counts the stream among those with its peer as long as it lives.
+    _permit: Option<OwnedSemaphorePermit>,
+}
+
+impl fmt::Debug for Wire {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Wire").finish_non_exhaustive()
+    }
+}
+
+impl Wire {
+    pub(crate) fn new(io: Box<dyn Duplex>, idle: Duration) -> Self {
+        Self { io, idle, _permit: None }
+    }
+
+    pub(crate) fn with_permit(self, permit: OwnedSemaphorePermit) -> Self {
+        Self { _permit: Some(permit), ..self }
+    }
+
+    /// Writes a frame and flushes.
+    pub(crate) async fn send<M: Message>(&mut self, message: &M) -> Result<(), WireError> {
+        self.write_all(&frame(message)).await?;
+        self.flush().await
+    }
+
+    /// Reads a frame.
+    pub(crate) async fn receive<M: Message>(&mut self) -> Result<M, WireError> {
+        let (what, max) = (M::NAME, M::BYTES_MAX);
+        let actual = self.read_u32().await?;
+        if actual > max {
+            return Err(WireError::TooLong { what, max, actual });
+        }
+        let mut bytes = BytesMut::zeroed(usize_of(actual));
+        self.read_exact(&mut bytes).await?;
+        decode_bounded(&bytes, usize_of(max)).map_err(|source| WireError::Decode { what, source })
+    }
+
+    pub(crate) async fn read_u32(&mut self) -> Result<u32, WireError> {
+        let mut bytes = [0; 4];
+        self.read_exact(&mut bytes).await?;
+        Ok(u32::from_be_bytes(bytes))
+    }
+
+    /// Fills `buffer`. The peer may be slow, but not idle.
+    pub(crate) async fn read_exact(&mut self, buffer: &mut [u8]) -> Result<(), WireError> {
+        let mut rest = buffer;
+        while !rest.is_empty() {
+            let read = timeout(self.idle, self.io.read(rest)).await.map_err(|_| self.idled())?;
+            let read = moved(read)?;
+            rest = rest.get_mut(read..).unwrap_or_default();
+        }
+        Ok(())
+    }
+
+    /// Appends `count` bytes to `buffer`.
+    pub(crate) async fn read_into(&mut self, buffer: &mut BytesMut, count: usize) -> Result<(), WireError> {
+        let start = buffer.len();
+        buffer.resize(start + count, 0);
+        self.read_exact(buffer.get_mut(start..).unwrap_or_default()).await
+    }
+
+    /// Writes all of `bytes`, without flushing. The peer may be slow, but not idle.
+    pub(crate) async fn write_all(&mut self, bytes: &[u8]) -> Result<(), WireError> {
+        for part in bytes.chunks(WRITE_BYTES) {
+            let mut rest = part;
+            while !rest.is_empty() {
+                let written = timeout(self.idle, self.io.write(rest)).await.map_err(|_| self.idled())?;
+                let written = moved(written)?;
+                rest = rest.get(written..).unwrap_or_default();
+            }
+        }
+        Ok(())
+    }
+
+    pub(crate) async fn flush(&mut self) -> Result<(), WireError> {
+        match timeout(self.idle, self.io.flush()).await {
+            Ok(done) => done.map_err(WireError::of_io),
+            Err(_) => Err(self.idled()),
+        }
+    }
+
+    /// Says that nothing more will be sent.
+    pub(crate) async fn close(&mut self) -> Result<(), WireError> {
+        match timeout(self.idle, self.io.shutdown()).await {
+            Ok(done) => done.map_err(WireError::of_io),
+            Err(_) => Err(self.idled()),
+        }
+    }
+
+    fn idled(&self) -> WireError {
+        WireError::Idle { seconds: self.idle.as_secs() }
+    }
+}
+
+fn moved(done: io::Result<usize>) -> Result<usize, WireError> {
+    match done {
+        Ok(0) => Err(WireError::Closed),
+        Ok(count) => Ok(count),
+        Err(error) => Err(WireError::of_io(error)),
+    }
+}
+
+/// A message with its length in front.
+pub(crate) fn frame<M: Message>(message: &M) -> BytesMut {
+    let encoded = message.encode();
+    let length = u32::try_from(encoded.len()).unwrap_or(u32::MAX);
+    debug_assert!(length <= M::BYTES_MAX, "{} of {length} bytes", M::NAME);
+    let mut bytes = BytesMut::with_capacity(encoded.len() + 4);
+    bytes.put_u32(length);
+    bytes.put_slice(&encoded);
+    bytes
+}
+
+/// Lengths have 32 bits, which every platform that runs this can address.
+pub(crate) fn usize_of(bytes: u32) -> usize {
+    usize::try_from(bytes).unwrap_or(usize::MAX)
+}

@@ -1,0 +1,355 @@
+//! The pieces a provider keeps.
+//!
+//! ```text
+//! DIR/files/ab/cd/<hash>         a piece: exactly its bytes, so `b3sum` prints its name
+//! DIR/files/ab/cd/<hash>.obao    its hash tree, beside pieces above 1 MiB
+//! DIR/tmp/                       pieces being written; emptied at start
+//! DIR/index/                     RocksDB: (deal, segment, index) -> hash and terms; hash -> length and reference count
+//! ```
+//!
+//! A row exists only for bytes on disk: file synced, renamed, folder synced, then the row synced. Whatever is found
+//! otherwise after a crash is put right by a sweep: files without a row go, rows without a file go.
+//!
+//! All methods block: call them on blocking threads.
+
+mod files;
+mod index;
+mod sweep;
+mod writer;
+
+pub use index::{PieceKey, PieceRow};
+pub use sweep::SweepReport;
+pub use writer::{FinishError, PieceTerms, PieceWriter};
+
+use files::Files;
+use index::Index;
+use parking_lot::{Condvar, Mutex};
+use pieces::{PieceHash, PieceReader, SliceError};
+use std::collections::HashSet;
+use std::fmt;
+use std::fs::File;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use tracing::{info, warn};
+
+/// Pieces above this keep their hash tree beside them; that of a smaller piece is computed faster than it is read.
+pub const OUTBOARD_FROM_BYTES: u64 = 1024 * 1024;
+/// Most rows of a page.
+pub const PAGE_ROWS_MAX: usize = 1024;
+
+/// A piece that is read from disk.
+#[derive(Debug)]
+pub struct StoredPiece {
+    /// Cuts slices of it and proves parts of it.
+    pub reader: PieceReader<File, Vec<u8>>,
+    /// Its length.
+    pub piece_bytes: u64,
+}
+
+/// How much a store may take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StoreLimits {
+    /// Bytes of pieces, together with those being written.
+    pub quota_bytes: u64,
+    /// Bytes that stay free on the disk.
+    pub reserve_bytes: u64,
+}
+
+/// Why the store cannot do what it should.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// A file or a folder.
+    #[error("cannot {what} {path}")]
+    Io {
+        /// What was tried.
+        what: &'static str,
+        /// The file or folder.
+        path: PathBuf,
+        /// Why not.
+        #[source]
+        source: io::Error,
+    },
+    /// The index.
+    #[error("cannot {what} the index of {path}")]
+    Index {
+        /// What was tried.
+        what: &'static str,
+        /// The store's folder.
+        path: PathBuf,
+        /// Why not.
+        #[source]
+        source: rocksdb::Error,
+    },
+    /// A row is not one: the index was written by something else, or the disk lies.
+    #[error("the index of {path} holds something that is no row")]
+    Row {
+        /// The store's folder.
+        path: PathBuf,
+    },
+    /// No room in the quota.
+    #[error("{wanted} bytes do not fit: {used} of {quota} are taken")]
+    Quota {
+        /// Bytes of the piece.
+        wanted: u64,
+        /// Bytes taken, with those being written.
+        used: u64,
+        /// Bytes that may be taken.
+        quota: u64,
+    },
+    /// No room on the disk.
+    #[error("the disk of {path} is full")]
+    DiskFull {
+        /// The store's folder.
+        path: PathBuf,
+    },
+}
+
+impl StoreError {
+    pub(crate) fn io(what: &'static str, path: &Path, source: io::Error) -> Self {
+        use io::ErrorKind::{FileTooLarge, QuotaExceeded, StorageFull};
+        let path = path.to_owned();
+        match source.kind() {
+            StorageFull | QuotaExceeded | FileTooLarge => Self::DiskFull { path },
+            _ => Self::Io { what, path, source },
+        }
+    }
+
+    /// Whether another provider may have the room that lacks here.
+    pub fn is_full(&self) -> bool {
+        match self {
+            Self::Quota { .. } | Self::DiskFull { .. } => true,
+            Self::Index { source, .. } => source.as_ref().contains("No space left"),
+            Self::Io { .. } | Self::Row { .. } => false,
+        }
+    }
+}
+
+/// The pieces a provider keeps. Can be shared among threads; a folder has one store at a time.
+pub struct PieceStore {
+    files: Files,
+    index: Index,
+    limits: StoreLimits,
+    /// Bytes promised to pieces being written.
+    reserved: Mutex<u64>,
+    /// Pieces whose files are being put in place or taken away.
+    busy: Mutex<HashSet<PieceHash>>,
+    idle: Condvar,
+}
+
+impl fmt::Debug for PieceStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PieceStore").field("dir", &self.files.dir()).field("used_bytes", &self.used_bytes()).finish()
+    }
+}
+
+impl PieceStore {
+    /// Opens the store in `dir`, makes it if there is none, and sweeps it: what a crash left is taken away, and rows
+    /// whose files are missing. A folder whose index is gone keeps its files and serves them.
+    ///
+    /// # Errors
+    /// The folder cannot be read or written, or another process has it open.
+    pub fn open(dir: &Path, limits: StoreLimits) -> Result<Self, StoreError> {
+        // The index first: it is what keeps a second store out of the folder.
+        let (index, is_new) = Index::open(dir)?;
+        let files = Files::open(dir)?;
+        let (reserved, busy) = (Mutex::new(0), Mutex::default());
+        let store = Self { files, index, limits, reserved, busy, idle: Condvar::new() };
+        if is_new {
+            let adopted = store.adopt()?;
+            if adopted > 0 {
+                warn!(dir = %dir.display(), adopted, "the index is gone, serving the pieces without it");
+            }
+        }
+        let swept = store.sweep()?;
+        let (pieces, bytes) = store.index.totals();
+        info!(dir = %dir.display(), pieces, bytes, lost = swept.lost, orphans = swept.orphans, "piece store is open");
+        Ok(store)
+    }
+
+    /// Whether the piece is here: in the index, and its file has the right length. A row found without its file is
+    /// removed.
+    ///
+    /// # Errors
+    /// The index cannot be read.
+    pub fn has(&self, hash: &PieceHash) -> Result<bool, StoreError> {
+        let Some(piece_bytes) = self.index.piece_bytes(hash)? else {
+            return Ok(false);
+        };
+        if self.files.has(hash, piece_bytes) {
+            return Ok(true);
+        }
+        self.lose(hash)?;
+        Ok(false)
+    }
+
+    /// The piece, ready to be read and to prove parts of it. A row found without its file is removed.
+    ///
+    /// # Errors
+    /// The index or the file cannot be read.
+    pub fn open_piece(&self, hash: &PieceHash) -> Result<Option<StoredPiece>, StoreError> {
+        let Some(piece_bytes) = self.index.piece_bytes(hash)? else {
+            return Ok(None);
+        };
+        let Some((file, outboard)) = self.files.read(hash, piece_bytes)? else {
+            self.lose(hash)?;
+            return Ok(None);
+        };
+        match PieceReader::new(file, outboard, *hash, piece_bytes) {
+            Ok(reader) => Ok(Some(StoredPiece { reader, piece_bytes })),
+            // The lengths were checked when the piece was taken.
+            Err(SliceError::Piece { .. } | SliceError::Outboard { .. }) => Ok(None),
+            Err(error) => Err(StoreError::io("read", &self.files.path(hash), io::Error::other(error))),
+        }
+    }
+
+    /// Hashes a piece that was found damaged. If only its hash tree was, that is written anew; otherwise the piece is
+    /// lost: its file and its rows go. Returns whether it is whole.
+    ///
+    /// # Errors
+    /// The disk cannot be read or written.
+    pub fn recheck(&self, hash: &PieceHash) -> Result<bool, StoreError> {
+        let Some(piece_bytes) = self.index.piece_bytes(hash)? else {
+            return Ok(false);
+        };
+        let _busy = self.lock(*hash);
+        if self.files.rebuild_outboard(hash, piece_bytes)? {
+            return Ok(true);
+        }
+        warn!(piece = %hash, "the piece is damaged, giving it up");
+        self.index.forget(HashSet::from([*hash]), |_| true)?;
+        self.files.remove(hash)?;
+        Ok(false)
+    }
+
+    /// What is kept for one piece of a deal.
+    ///
+    /// # Errors
+    /// The index cannot be read.
+    pub fn row(&self, key: &PieceKey) -> Result<Option<PieceRow>, StoreError> {
+        self.index.row(key)
+    }
+
+    /// Up to `limit` rows behind `after`, in order, at most [`PAGE_ROWS_MAX`].
+    ///
+    /// # Errors
+    /// The index cannot be read.
+    pub fn rows(&self, after: Option<&PieceKey>, limit: usize) -> Result<Vec<(PieceKey, PieceRow)>, StoreError> {
+        self.index.rows(after, limit.min(PAGE_ROWS_MAX))
+    }
+
+    /// Gives up one piece of a deal; its bytes go with the last row that names them. Nothing if there is no such row.
+    ///
+    /// # Errors
+    /// The disk cannot be written.
+    pub fn release(&self, key: &PieceKey) -> Result<(), StoreError> {
+        self.release_if(key, |_| true)
+    }
+
+    fn release_if(&self, key: &PieceKey, which: impl Fn(&PieceRow) -> bool) -> Result<(), StoreError> {
+        if let Some(unused) = self.index.remove(key, which)? {
+            self.index.sync()?;
+            self.collect(&unused)?;
+        }
+        Ok(())
+    }
+
+    /// Marks one piece of a deal as recorded on the ledger, so that [`sweep_unrecorded`](Self::sweep_unrecorded) asks no
+    /// more.
+    ///
+    /// # Errors
+    /// The index cannot be written.
+    pub fn mark_recorded(&self, key: &PieceKey) -> Result<(), StoreError> {
+        self.index.mark_recorded(key)
+    }
+
+    /// Bytes of all pieces.
+    pub fn used_bytes(&self) -> u64 {
+        self.index.totals().1
+    }
+
+    /// Different pieces.
+    pub fn piece_count(&self) -> u64 {
+        self.index.totals().0
+    }
+
+    /// The store's limits.
+    pub fn limits(&self) -> StoreLimits {
+        self.limits
+    }
+
+    /// A row whose file is gone: unless the file is being put in place right now.
+    fn lose(&self, hash: &PieceHash) -> Result<(), StoreError> {
+        let _busy = self.lock(*hash);
+        if let Some(piece_bytes) = self.index.piece_bytes(hash)?
+            && !self.files.has(hash, piece_bytes)
+        {
+            warn!(piece = %hash, "the piece's file is gone, giving it up");
+            self.index.forget(HashSet::from([*hash]), |_| true)?;
+            self.files.remove(hash)?;
+        }
+        Ok(())
+    }
+
+    /// Takes away the files of a piece that no row names.
+    fn collect(&self, hash: &PieceHash) -> Result<(), StoreError> {
+        let _busy = self.lock(*hash);
+        match self.index.piece_bytes(hash)? {
+            Some(_) => Ok(()),
+            None => self.files.remove(hash),
+        }
+    }
+
+    /// Waits until nobody else moves the files of this piece.
+    fn lock(&self, hash: PieceHash) -> Busy<'_> {
+        let mut busy = self.busy.lock();
+        while !busy.insert(hash) {
+            self.idle.wait(&mut busy);
+        }
+        Busy { store: self, hash }
+    }
+
+    /// Promises room for a piece.
+    fn reserve(&self, wanted: u64) -> Result<(), StoreError> {
+        let mut reserved = self.reserved.lock();
+        let used = self.used_bytes().saturating_add(*reserved);
+        let quota = self.limits.quota_bytes;
+        if used.checked_add(wanted).is_none_or(|sum| sum > quota) {
+            return Err(StoreError::Quota { wanted, used, quota });
+        }
+        let free = self.files.free_bytes()?;
+        let needed = wanted.saturating_add(*reserved).saturating_add(self.limits.reserve_bytes);
+        if free < needed {
+            return Err(StoreError::DiskFull { path: self.files.dir().to_owned() });
+        }
+        *reserved += wanted;
+        Ok(())
+    }
+
+    fn unreserve(&self, bytes: u64) {
+        let mut reserved = self.reserved.lock();
+        *reserved = reserved.saturating_sub(bytes);
+    }
+
+    /// Starts to take a piece of at most `piece_bytes_max` bytes, for which room is kept until it is finished or
+    /// dropped.
+    ///
+    /// # Errors
+    /// [`StoreError::Quota`] or [`StoreError::DiskFull`] if it does not fit, or the disk cannot be written.
+    pub fn begin(self: &Arc<Self>, piece_bytes_max: u32) -> Result<PieceWriter, StoreError> {
+        PieceWriter::new(Arc::clone(self), piece_bytes_max)
+    }
+}
+
+/// Nobody else moves the files of this piece.
+struct Busy<'a> {
+    store: &'a PieceStore,
+    hash: PieceHash,
+}
+
+impl Drop for Busy<'_> {
+    fn drop(&mut self) {
+        self.store.busy.lock().remove(&self.hash);
+        self.store.idle.notify_all();
+    }
+}

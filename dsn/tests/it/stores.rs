@@ -1,0 +1,296 @@
+//! The store on its own.
+
+use crate::support::{LIMITS, MIB, bytes_of, deal, key, open_store};
+use crate::transfer::files_in;
+use dsn::store::{FinishError, PieceTerms};
+use dsn::{PieceKey, PieceStore, StoreError, StoreLimits};
+use pieces::{PieceHash, decode_slice};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+fn terms(key: PieceKey) -> PieceTerms {
+    PieceTerms { key, until_epoch: 9, store_by_ms: 1000, recorded: false }
+}
+
+fn put(store: &Arc<PieceStore>, index: u8, piece: &[u8]) -> PieceHash {
+    let hash = PieceHash::of(piece);
+    let count = u32::try_from(piece.len()).unwrap();
+    let mut writer = store.begin(count).unwrap();
+    writer.write(piece).unwrap();
+    writer.finish(hash, count, terms(key(index))).unwrap();
+    hash
+}
+
+fn path_of(dir: &Path, hash: &PieceHash) -> PathBuf {
+    let name = hash.to_string();
+    dir.join("files").join(&name[..2]).join(&name[2..4]).join(&name)
+}
+
+fn holds(store: &PieceStore, hash: PieceHash, piece: &[u8]) -> bool {
+    let Some(stored) = store.open_piece(&hash).unwrap() else {
+        return false;
+    };
+    let count = u64::try_from(piece.len()).unwrap();
+    let mut slice = Vec::new();
+    stored.reader.encode_slice(0..count, &mut slice).is_ok()
+        && decode_slice(hash, count, 0..count, &slice).unwrap().bytes() == piece
+}
+
+#[test]
+fn a_kept_piece_is_a_file_by_its_hash_and_survives_a_restart() {
+    let dir = tempfile::tempdir().unwrap();
+    let (small, large) = (bytes_of(1, MIB), bytes_of(2, MIB + 1));
+    let store = open_store(dir.path(), LIMITS);
+    let hashes = [put(&store, 0, &small), put(&store, 1, &large)];
+    assert_eq!(fs::read(path_of(dir.path(), &hashes[0])).unwrap(), small);
+    assert_eq!(fs::read(path_of(dir.path(), &hashes[1])).unwrap(), large);
+    // Only the large one keeps its hash tree.
+    assert_eq!(files_in(dir.path()), 3);
+    assert!(path_of(dir.path(), &hashes[1]).with_extension("obao").exists());
+    drop(store);
+    let store = open_store(dir.path(), LIMITS);
+    assert!(holds(&store, hashes[0], &small) && holds(&store, hashes[1], &large));
+    assert_eq!((store.piece_count(), store.used_bytes()), (2, 2 * (1 << 20) + 1));
+}
+
+#[test]
+fn a_dropped_writer_leaves_neither_row_nor_file_nor_reservation() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open_store(dir.path(), StoreLimits { quota_bytes: 100, reserve_bytes: 0 });
+    for _ in 0..3 {
+        let mut writer = store.begin(100).unwrap();
+        writer.write(&[1; 50]).unwrap();
+        assert!(matches!(store.begin(1), Err(StoreError::Quota { wanted: 1, used: 100, quota: 100 })));
+    }
+    assert_eq!((files_in(dir.path()), store.piece_count()), (0, 0));
+    assert_eq!(store.row(&key(0)).unwrap(), None);
+}
+
+#[test]
+fn what_a_crash_leaves_is_gone_at_the_next_start() {
+    let dir = tempfile::tempdir().unwrap();
+    let (kept, orphan) = (bytes_of(1, 1000), bytes_of(2, 2 * MIB));
+    let store = open_store(dir.path(), LIMITS);
+    let hash = put(&store, 0, &kept);
+    drop(store);
+    // Between writing and renaming; and between renaming and the row.
+    fs::write(dir.path().join("tmp").join("17"), b"half a piece").unwrap();
+    let path = path_of(dir.path(), &PieceHash::of(&orphan));
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    fs::write(&path, &orphan).unwrap();
+    fs::write(path.with_extension("obao"), b"tree").unwrap();
+    let store = open_store(dir.path(), LIMITS);
+    assert!(!path.exists() && !path.with_extension("obao").exists());
+    assert_eq!((files_in(dir.path()), store.piece_count()), (1, 1));
+    assert!(holds(&store, hash, &kept));
+}
+
+#[test]
+fn a_file_deleted_under_us_is_a_lost_row() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open_store(dir.path(), LIMITS);
+    let (first, second, third) = (bytes_of(1, 1000), bytes_of(2, 2000), bytes_of(3, 3000));
+    let hashes = [put(&store, 0, &first), put(&store, 1, &second), put(&store, 2, &third)];
+    // Noticed by a question, by a read, and by the next start.
+    fs::remove_file(path_of(dir.path(), &hashes[0])).unwrap();
+    assert!(!store.has(&hashes[0]).unwrap());
+    fs::write(path_of(dir.path(), &hashes[1]), b"shorter").unwrap();
+    assert!(store.open_piece(&hashes[1]).unwrap().is_none());
+    assert_eq!((store.row(&key(0)).unwrap(), store.row(&key(1)).unwrap()), (None, None));
+    fs::remove_file(path_of(dir.path(), &hashes[2])).unwrap();
+    drop(store);
+    let store = open_store(dir.path(), LIMITS);
+    assert_eq!((store.row(&key(2)).unwrap(), store.piece_count(), store.used_bytes()), (None, 0, 0));
+    // And can be put again.
+    put(&store, 2, &third);
+    assert!(holds(&store, hashes[2], &third));
+}
+
+#[test]
+fn deleting_the_whole_folder_loses_pieces_but_not_the_start() {
+    let dir = tempfile::tempdir().unwrap();
+    let store_dir = dir.path().join("pieces");
+    let store = open_store(&store_dir, LIMITS);
+    let hash = put(&store, 0, b"bytes");
+    drop(store);
+    fs::remove_dir_all(&store_dir).unwrap();
+    let store = open_store(&store_dir, LIMITS);
+    assert!(!store.has(&hash).unwrap());
+}
+
+#[test]
+fn deleting_the_files_alone_loses_the_rows() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open_store(dir.path(), LIMITS);
+    put(&store, 0, b"bytes");
+    drop(store);
+    fs::remove_dir_all(dir.path().join("files")).unwrap();
+    let store = open_store(dir.path(), LIMITS);
+    assert_eq!((store.piece_count(), store.row(&key(0)).unwrap()), (0, None));
+}
+
+#[test]
+fn deleting_the_index_alone_keeps_the_pieces() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open_store(dir.path(), LIMITS);
+    let piece = bytes_of(1, 2 * MIB);
+    let hash = put(&store, 0, &piece);
+    drop(store);
+    fs::remove_dir_all(dir.path().join("index")).unwrap();
+    let store = open_store(dir.path(), LIMITS);
+    assert!(holds(&store, hash, &piece));
+    assert_eq!((store.row(&key(0)).unwrap(), store.piece_count()), (None, 1));
+    // Still so after another start, and the next row takes it over.
+    drop(store);
+    let store = open_store(dir.path(), LIMITS);
+    put(&store, 0, &piece);
+    store.release(&key(0)).unwrap();
+    assert_eq!((store.piece_count(), files_in(dir.path())), (0, 0));
+}
+
+#[test]
+fn a_lost_hash_tree_is_made_anew_and_a_damaged_piece_is_given_up() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open_store(dir.path(), LIMITS);
+    let piece = bytes_of(1, 2 * MIB);
+    let hash = put(&store, 0, &piece);
+    let tree = path_of(dir.path(), &hash).with_extension("obao");
+    let good = fs::read(&tree).unwrap();
+    fs::remove_file(&tree).unwrap();
+    assert!(holds(&store, hash, &piece));
+    assert_eq!(fs::read(&tree).unwrap(), good);
+    // A damaged tree is found when it is used, and put right by looking again.
+    fs::write(&tree, vec![0; good.len()]).unwrap();
+    assert!(!holds(&store, hash, &piece));
+    assert!(store.recheck(&hash).unwrap());
+    assert_eq!(fs::read(&tree).unwrap(), good);
+    let mut damaged = piece.clone();
+    damaged[MIB] ^= 1;
+    fs::write(path_of(dir.path(), &hash), &damaged).unwrap();
+    assert!(!holds(&store, hash, &piece));
+    assert!(!store.recheck(&hash).unwrap());
+    assert_eq!((store.piece_count(), store.row(&key(0)).unwrap(), files_in(dir.path())), (0, None, 0));
+}
+
+#[test]
+fn the_same_piece_of_two_deals_is_kept_once_and_as_long_as_either() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open_store(dir.path(), LIMITS);
+    let hash = put(&store, 0, b"bytes");
+    put(&store, 1, b"bytes");
+    assert_eq!((store.piece_count(), store.used_bytes()), (1, 5));
+    store.release(&key(0)).unwrap();
+    assert!(store.has(&hash).unwrap());
+    store.release(&key(1)).unwrap();
+    assert!(!store.has(&hash).unwrap());
+    assert_eq!(files_in(dir.path()), 0);
+}
+
+#[test]
+fn putting_another_piece_for_the_same_key_lets_go_of_the_first() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open_store(dir.path(), LIMITS);
+    let first = put(&store, 0, b"first");
+    let second = put(&store, 0, b"second");
+    assert_eq!((store.has(&first).unwrap(), store.has(&second).unwrap(), files_in(dir.path())), (false, true, 1));
+}
+
+#[test]
+fn what_is_announced_wrong_is_not_kept() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open_store(dir.path(), LIMITS);
+    let mut writer = store.begin(5).unwrap();
+    writer.write(b"bytes").unwrap();
+    assert!(matches!(writer.write(b"x"), Err(StoreError::Quota { .. })));
+    let wrong = writer.finish(PieceHash::of(b"other"), 5, terms(key(0)));
+    assert!(matches!(wrong, Err(FinishError::Hash { .. })), "{wrong:?}");
+    let mut writer = store.begin(5).unwrap();
+    writer.write(b"byte").unwrap();
+    let wrong = writer.finish(PieceHash::of(b"byte"), 5, terms(key(0)));
+    assert!(matches!(wrong, Err(FinishError::Length { expected: 5, actual: 4 })), "{wrong:?}");
+    assert_eq!((files_in(dir.path()), store.piece_count()), (0, 0));
+}
+
+#[test]
+fn a_full_disk_is_told_apart_from_a_broken_one() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open_store(dir.path(), StoreLimits { quota_bytes: u64::MAX, reserve_bytes: u64::MAX / 2 });
+    let full = store.begin(1).unwrap_err();
+    assert!(full.is_full() && matches!(full, StoreError::DiskFull { .. }), "{full:?}");
+    let source = std::io::Error::from(std::io::ErrorKind::PermissionDenied);
+    let broken = StoreError::Io { what: "write", path: PathBuf::from("x"), source };
+    assert!(!broken.is_full());
+}
+
+#[test]
+fn what_is_not_recorded_in_time_goes() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open_store(dir.path(), LIMITS);
+    let hashes: Vec<PieceHash> = (0..4).map(|index| put(&store, index, &[index; 10])).collect();
+    let nobody = |_: &PieceKey, _: &dsn::PieceRow| panic!("asked before the time");
+    assert_eq!(store.sweep_unrecorded(1000, nobody).unwrap().unrecorded, 0);
+    store.mark_recorded(&key(0)).unwrap();
+    let report = store.sweep_unrecorded(1001, |key, _| key.index == 1).unwrap();
+    assert_eq!(report.unrecorded, 2);
+    let held: Vec<bool> = hashes.iter().map(|hash| store.has(hash).unwrap()).collect();
+    assert_eq!(held, [true, true, false, false]);
+    // Once known to be recorded, nobody is asked again.
+    assert_eq!(store.sweep_unrecorded(1001, nobody).unwrap().unrecorded, 0);
+    assert!(store.row(&key(1)).unwrap().unwrap().recorded);
+}
+
+#[test]
+fn a_sweep_that_runs_beside_puts_and_releases_loses_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open_store(dir.path(), LIMITS);
+    std::thread::scope(|scope| {
+        let writers: Vec<_> = (0..4_u8)
+            .map(|thread| {
+                let store = &store;
+                scope.spawn(move || {
+                    for round in 0..50_u8 {
+                        // The same few pieces come and go under different keys.
+                        let piece = [round % 5; 100];
+                        let hash = put(store, thread, &piece);
+                        assert!(store.has(&hash).unwrap());
+                        if round % 3 == 0 {
+                            store.release(&key(thread)).unwrap();
+                        }
+                    }
+                })
+            })
+            .collect();
+        while writers.iter().any(|writer| !writer.is_finished()) {
+            assert_eq!(store.sweep().unwrap().lost, 0);
+        }
+    });
+    for thread in 0..4 {
+        let row = store.row(&key(thread)).unwrap().expect("the last round puts");
+        assert!(store.has(&row.piece_hash).unwrap());
+    }
+    let pieces = store.piece_count();
+    drop(store);
+    assert_eq!(open_store(dir.path(), LIMITS).piece_count(), pieces);
+}
+
+#[test]
+fn two_stores_do_not_share_a_folder() {
+    let dir = tempfile::tempdir().unwrap();
+    let _store = open_store(dir.path(), LIMITS);
+    let second = PieceStore::open(dir.path(), LIMITS);
+    assert!(matches!(second, Err(StoreError::Index { .. })), "{second:?}");
+}
+
+#[test]
+fn rows_come_in_pages() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open_store(dir.path(), LIMITS);
+    for index in 0..5 {
+        put(&store, index, &[index; 3]);
+    }
+    let first = store.rows(None, 3).unwrap();
+    let rest = store.rows(Some(&first[2].0), 3).unwrap();
+    let keys: Vec<PieceKey> = first.iter().chain(&rest).map(|(key, _)| *key).collect();
+    assert_eq!(keys, (0..5).map(|index| PieceKey { deal: deal(), segment: 0, index }).collect::<Vec<_>>());
+}

@@ -1,0 +1,164 @@
+//! put, get and have between two peers.
+
+use crate::support::{MIB, Provider, bytes_of, client, deal, key, open};
+use bytes::Bytes;
+use dsn::{Authority, GetError, PutAnswer, PutError, PutOpen, RefusalCode};
+use futures::stream;
+use pieces::{FileId, PieceHash};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_put_is_committed_held_and_read_back() {
+    let (provider, client) = (Provider::start(1).await, client().await);
+    for (index, count) in (0..).zip([1, 63, 16 * 1024, 300_000, MIB, 3 * MIB + 17]) {
+        let piece = bytes_of(index, count);
+        let hash = PieceHash::of(&piece);
+        let PutAnswer::Committed { commitment, signature } = provider.put(&client, index, &piece).await.unwrap() else {
+            panic!("not committed");
+        };
+        let piece_bytes = u32::try_from(count).unwrap();
+        assert_eq!((commitment.piece_hash, commitment.piece_bytes), (hash, piece_bytes));
+        assert_eq!((commitment.segment, commitment.index, commitment.deal), (0, index, deal()));
+        commitment.verify(&provider.chain.service.public_key(), &signature).unwrap();
+        let row = provider.store.row(&key(index)).unwrap().unwrap();
+        assert_eq!((row.piece_hash, row.piece_bytes, row.recorded), (hash, piece_bytes, false));
+        assert_eq!((row.until_epoch, row.store_by_ms), (commitment.until_epoch, commitment.store_by_ms));
+
+        let end = u64::from(piece_bytes);
+        for range in [0..end, 0..1, end - 1..end, end / 3..end / 2 + 1] {
+            let (from, to) = (usize::try_from(range.start).unwrap(), usize::try_from(range.end).unwrap());
+            let read = client.get_bytes(&provider.target(), hash, piece_bytes, range).await.unwrap();
+            assert_eq!(read, piece[from..to]);
+        }
+        assert_eq!(client.have(&provider.target(), vec![hash]).await.unwrap(), [true]);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_empty_range_gives_no_window() {
+    let (provider, client) = (Provider::start(1).await, client().await);
+    let piece = bytes_of(1, 5000);
+    provider.put(&client, 0, &piece).await.unwrap();
+    for at in [0, 5000] {
+        let mut slices = client.get(&provider.target(), PieceHash::of(&piece), 5000, at..at).await.unwrap();
+        assert!(slices.next().await.unwrap().is_none());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn windows_are_of_the_size_that_was_asked_for() {
+    let (provider, client) = (Provider::start(1).await, client().await);
+    let piece = bytes_of(1, 200_000);
+    let hash = PieceHash::of(&piece);
+    provider.put(&client, 0, &piece).await.unwrap();
+    let target = provider.target();
+    let mut slices = client.get_in_windows(&target, hash, 200_000, 10_000..200_000, 65_536).await.unwrap();
+    let mut ranges = Vec::new();
+    while let Some(slice) = slices.next().await.unwrap() {
+        ranges.push(slice.range());
+    }
+    assert_eq!(ranges, [10_000..65_536, 65_536..131_072, 131_072..196_608, 196_608..200_000]);
+    for window_bytes in [0, 16 * 1024 - 1, 1024 * 1024 + 1] {
+        let refused = client.get_in_windows(&target, hash, 200_000, 0..1, window_bytes).await;
+        assert!(matches!(refused, Err(GetError::Range { .. })), "{refused:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_piece_that_is_not_there_is_not_found() {
+    let (provider, client) = (Provider::start(1).await, client().await);
+    let piece = bytes_of(1, 5000);
+    provider.put(&client, 0, &piece).await.unwrap();
+    for (hash, piece_bytes) in [(PieceHash::of(b"another"), 5000), (PieceHash::of(&piece), 4999)] {
+        let got = client.get(&provider.target(), hash, piece_bytes, 0..10).await;
+        assert!(matches!(got, Err(GetError::NotFound { .. })), "{got:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn have_answers_for_each_piece_in_order() {
+    let (provider, client) = (Provider::start(1).await, client().await);
+    let mut asked = Vec::new();
+    for index in 0..20 {
+        let piece = bytes_of(index, 100 + usize::from(index));
+        if index % 3 == 0 {
+            provider.put(&client, index, &piece).await.unwrap();
+        }
+        asked.push(PieceHash::of(&piece));
+    }
+    let held = client.have(&provider.target(), asked).await.unwrap();
+    assert_eq!(held, (0..20).map(|index| index % 3 == 0).collect::<Vec<_>>());
+    assert_eq!(client.have(&provider.target(), Vec::new()).await.unwrap(), [false; 0]);
+    let most = client.have(&provider.target(), vec![PieceHash::ZERO; 1024]).await.unwrap();
+    assert_eq!(most, [false; 1024]);
+    assert!(client.have(&provider.target(), vec![PieceHash::ZERO; 1025]).await.is_err());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_wrong_end_hash_is_refused_and_nothing_is_kept() {
+    let (provider, client) = (Provider::start(1).await, client().await);
+    let piece = bytes_of(1, MIB);
+    let mut put = client.open_put(&provider.target(), open(0, MIB)).await.unwrap();
+    put.send(&piece).await.unwrap();
+    let error = put.finish(PieceHash::of(b"something else")).await.unwrap_err();
+    assert_eq!(code_of(error), RefusalCode::Mismatch);
+    assert_eq!(provider.store.row(&key(0)).unwrap(), None);
+    assert_eq!(client.have(&provider.target(), vec![PieceHash::of(&piece)]).await.unwrap(), [false]);
+    assert_eq!(files_in(provider.dir.path()), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_recorded_piece_is_taken_back_and_no_other() {
+    let (provider, client) = (Provider::start(1).await, client().await);
+    let (file, piece) = (FileId::from_bytes([9; 32]), bytes_of(1, 100_000));
+    let open = PutOpen { authority: Authority::Recorded(file), ..open(2, piece.len()) };
+    let units = |piece: &[u8]| stream::iter([Ok(Bytes::copy_from_slice(piece))]);
+
+    let unknown = client.put(&provider.target(), open.clone(), units(&piece), PieceHash::of(&piece)).await;
+    assert_eq!(code_of(unknown.unwrap_err()), RefusalCode::NotRecorded);
+
+    provider.chain.recorded.lock().insert((file, 0, 2), PieceHash::of(&piece));
+    let other = bytes_of(2, 100_000);
+    let refused = client.put(&provider.target(), open.clone(), units(&other), PieceHash::of(&other)).await;
+    assert_eq!(code_of(refused.unwrap_err()), RefusalCode::Mismatch);
+    assert_eq!(files_in(provider.dir.path()), 0);
+
+    let restored = client.put(&provider.target(), open, units(&piece), PieceHash::of(&piece)).await.unwrap();
+    assert_eq!(restored, PutAnswer::Restored);
+    let row = provider.store.row(&key(2)).unwrap().unwrap();
+    assert_eq!((row.piece_hash, row.until_epoch, row.recorded), (PieceHash::of(&piece), 77, true));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_piece_longer_than_announced_is_not_sent() {
+    let (provider, client) = (Provider::start(1).await, client().await);
+    let mut put = client.open_put(&provider.target(), open(0, 1000)).await.unwrap();
+    put.send(&[1; 600]).await.unwrap();
+    assert!(matches!(put.send(&[1; 401]).await, Err(PutError::TooLong { max: 1000, actual: 1001 })));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_peer_reaches_its_own_store_without_a_connection() {
+    let provider = Provider::start(1).await;
+    let piece = bytes_of(1, 2 * MIB);
+    let answer = provider.put(&provider.peer, 0, &piece).await.unwrap();
+    assert!(matches!(answer, PutAnswer::Committed { .. }));
+    let (hash, count) = (PieceHash::of(&piece), u32::try_from(piece.len()).unwrap());
+    let read = provider.peer.get_bytes(&provider.target(), hash, count, 0..u64::from(count)).await.unwrap();
+    assert_eq!((read.as_ref(), provider.peer.peer_count()), (piece.as_slice(), 0));
+}
+
+pub fn code_of(error: PutError) -> RefusalCode {
+    match error {
+        PutError::Refused { refusal, .. } => refusal.code,
+        other => panic!("not refused: {other:?}"),
+    }
+}
+
+/// Files in the folders of pieces and of temporary files.
+pub fn files_in(dir: &std::path::Path) -> usize {
+    fn count(dir: &std::path::Path) -> usize {
+        let entries = std::fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path());
+        entries.map(|path| if path.is_dir() { count(&path) } else { 1 }).sum()
+    }
+    count(&dir.join("files")) + count(&dir.join("tmp"))
+}

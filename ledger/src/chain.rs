@@ -1,0 +1,196 @@
+//! The ledger: opened for one chain, standing on a head.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use parking_lot::{Mutex, RwLock};
+use runtime::genesis::Genesis;
+use runtime::types::{BlockHash, Header, Height};
+
+use crate::commit::HeightWrite;
+use crate::db::Database;
+use crate::db::tables::{BODIES, CERTIFICATES, HEADERS, META, Row};
+use crate::db::key::MetaKey;
+use crate::error::{LedgerError, OpenError};
+use crate::preview::Preview;
+use crate::state::StateSnapshot;
+use crate::tree;
+use crate::versions::Version;
+
+/// Format of the whole database; another one is refused.
+pub(crate) const FORMAT: u32 = 1;
+
+/// Blocks, state and indexes of one chain. Cheap to clone; all clones are one ledger.
+#[derive(Clone)]
+pub struct Ledger {
+    pub(crate) inner: Arc<Inner>,
+}
+
+pub(crate) struct Inner {
+    pub(crate) database: Arc<Database>,
+    genesis: BlockHash,
+    tip: RwLock<Tip>,
+    /// Held by whoever writes; true once a write has failed.
+    pub(crate) writer: Mutex<bool>,
+}
+
+/// What readers see; swapped as one.
+#[derive(Clone)]
+pub(crate) struct Tip {
+    pub(crate) head: Arc<Head>,
+    pub(crate) version: Arc<Version>,
+}
+
+/// The last committed block.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Head {
+    /// Its header.
+    pub header: Header,
+    /// Its hash.
+    pub hash: BlockHash,
+}
+
+impl Head {
+    fn of(header: Header) -> Self {
+        let hash = header.hash();
+        Self { header, hash }
+    }
+}
+
+impl Ledger {
+    /// Opens the ledger of `genesis` in the folder `path`, which is made if it is not there; writes block 0 into an
+    /// empty one.
+    ///
+    /// # Errors
+    /// [`OpenError`]: another node uses the folder, it holds another chain or another format, or what it holds
+    /// contradicts itself.
+    pub fn open(path: &Path, genesis: &Genesis) -> Result<Self, OpenError> {
+        // The genesis state is made anew at every start: its root is part of the name of the chain.
+        let changes = genesis.changes()?;
+        let failed = |source| OpenError::Ledger { path: path.to_owned(), source };
+        let preview = Preview::of_genesis(&changes).map_err(failed)?;
+        let first = Head::of(genesis.header(preview.root));
+        let database = Arc::new(Database::open(path)?);
+        let head = match check_chain(&database, path, first.hash)? {
+            Some(height) => read_head(&database, path, height)?,
+            None => {
+                write_genesis(&database, &first, &preview).map_err(failed)?;
+                tracing::info!(genesis = %first.hash, "wrote block 0");
+                first.clone()
+            }
+        };
+        tracing::info!(height = head.header.height, hash = %head.hash, "opened the ledger");
+        let version = Version::new(head.header.height);
+        let tip = RwLock::new(Tip { head: Arc::new(head), version });
+        Ok(Self { inner: Arc::new(Inner { database, genesis: first.hash, tip, writer: Mutex::new(false) }) })
+    }
+
+    /// Hash of block 0: the name of the chain.
+    #[must_use]
+    pub fn genesis_hash(&self) -> BlockHash {
+        self.inner.genesis
+    }
+
+    /// The last committed block.
+    #[must_use]
+    pub fn head(&self) -> Arc<Head> {
+        Arc::clone(&self.inner.tip.read().head)
+    }
+
+    /// The state after the last committed block.
+    #[must_use]
+    pub fn state(&self) -> StateSnapshot {
+        let Tip { head, version } = self.tip();
+        StateSnapshot::new(Arc::clone(&self.inner.database), head, version)
+    }
+
+    pub(crate) fn tip(&self) -> Tip {
+        self.inner.tip.read().clone()
+    }
+
+    /// Makes what was just written visible.
+    pub(crate) fn advance(&self, header: Header, hash: BlockHash, version: Arc<Version>) {
+        *self.inner.tip.write() = Tip { head: Arc::new(Head { header, hash }), version };
+    }
+
+    pub(crate) fn database(&self) -> &Database {
+        &self.inner.database
+    }
+}
+
+impl std::fmt::Debug for Ledger {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let head = self.head();
+        write!(f, "Ledger({} at {})", head.hash, head.header.height)
+    }
+}
+
+fn write_genesis(database: &Database, first: &Head, preview: &Preview) -> Result<(), LedgerError> {
+    let mut batch = database.batch();
+    let row = HeightWrite { header: &first.header, hash: first.hash, transactions: &[], events: &[], certificate: None };
+    row.write(database, &mut batch, preview)?;
+    batch.put(&META, &MetaKey::Format, &row_of(&FORMAT));
+    batch.put(&META, &MetaKey::Genesis, &row_of(&first.hash));
+    batch.write_synced().map_err(|source| LedgerError::Write { height: 0, source })
+}
+
+/// A single value of family `meta`.
+pub(crate) fn row_of<T: Row>(value: &T) -> crate::db::tables::Versioned {
+    crate::db::tables::Versioned(value.to_row())
+}
+
+/// The head's height if the folder holds this chain, none if it holds nothing.
+fn check_chain(database: &Database, path: &Path, wanted: BlockHash) -> Result<Option<Height>, OpenError> {
+    let Some(found) = meta::<u32>(database, path, MetaKey::Format)? else { return Ok(None) };
+    if found != FORMAT {
+        return Err(OpenError::OtherFormat { path: path.to_owned(), found, known: FORMAT });
+    }
+    let found = meta(database, path, MetaKey::Genesis)?.ok_or_else(|| corrupt(path, "the genesis hash is missing"))?;
+    if found != wanted {
+        return Err(OpenError::OtherGenesis { path: path.to_owned(), found, wanted });
+    }
+    let height = meta(database, path, MetaKey::Head)?.ok_or_else(|| corrupt(path, "the head's height is missing"))?;
+    Ok(Some(height))
+}
+
+fn meta<T: Row>(database: &Database, path: &Path, key: MetaKey) -> Result<Option<T>, OpenError> {
+    let row = database.get(&META, &key).map_err(|source| OpenError::Ledger { path: path.to_owned(), source })?;
+    row.map(|row| T::from_row(&row.0).map_err(|what| corrupt(path, format!("{key:?} in meta: {what}")))).transpose()
+}
+
+/// The head, after checking that everything a height consists of is there and agrees.
+fn read_head(database: &Database, path: &Path, height: Height) -> Result<Head, OpenError> {
+    let failed = |source| OpenError::Ledger { path: path.to_owned(), source };
+    let missing = |what: &str| corrupt(path, format!("{what} of height {height} is missing"));
+    let differs = |what: &str| corrupt(path, format!("{what} of height {height} is not what the header says"));
+    let header = database.get(&HEADERS, &height).map_err(failed)?.ok_or_else(|| missing("the header"))?;
+    if header.height != height {
+        return Err(differs("the height"));
+    }
+    let root = tree::root(database, height).map_err(failed)?.ok_or_else(|| missing("the state's root node"))?;
+    if root != header.state_root {
+        return Err(differs("the state's root"));
+    }
+    let head = Head::of(header);
+    let transactions = database.get(&BODIES, &height).map_err(failed)?.ok_or_else(|| missing("the body"))?;
+    let block = runtime::types::Block { header: head.header.clone(), transactions };
+    if block.transactions_root() != head.header.transactions_root {
+        return Err(differs("the transactions' root"));
+    }
+    if height > 0 {
+        let certificate =
+            database.get(&CERTIFICATES, &height).map_err(failed)?.ok_or_else(|| missing("the certificate"))?;
+        if certificate.block_hash != head.hash {
+            return Err(differs("the certificate"));
+        }
+    }
+    let above = height.saturating_add(1);
+    if database.get(&HEADERS, &above).map_err(failed)?.is_some() {
+        return Err(corrupt(path, format!("the head is at {height}, but there is a header of height {above}")));
+    }
+    Ok(head)
+}
+
+fn corrupt(path: &Path, what: impl Into<String>) -> OpenError {
+    OpenError::Corrupt { path: path.to_owned(), what: what.into() }
+}

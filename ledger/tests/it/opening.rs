@@ -1,0 +1,182 @@
+//! Opening: what is accepted, what is refused, and what the refusal says.
+
+use std::path::Path;
+
+use ledger::{Ledger, OpenError};
+use runtime::state::{Changes, MemoryState, StateView};
+use runtime::types::CommitCertificate;
+
+use crate::support::{commit, dump, folder, genesis, ledger};
+
+fn changes(number: u8) -> Changes {
+    [(vec![0x40, number], Some(vec![number])), (vec![0x40], Some(vec![number, number]))].into()
+}
+
+#[test]
+fn a_new_folder_holds_block_0() {
+    let folder = folder();
+    let path = folder.path().join("not/there/yet");
+    let ledger = Ledger::open(&path, &genesis()).unwrap();
+    let head = ledger.head();
+    assert_eq!((head.header.height, head.hash), (0, ledger.genesis_hash()));
+    assert_eq!(head.header, genesis().header(head.header.state_root));
+    let state = MemoryState::from(genesis().changes().unwrap());
+    for (key, value) in state.entries() {
+        assert_eq!(ledger.state().get(key).unwrap().as_deref(), Some(value));
+        assert_eq!(ledger.state_get_at(key, 0).unwrap().as_deref(), Some(value));
+    }
+    let block = ledger.block(0).unwrap().unwrap();
+    assert_eq!((block.hash(), block.transactions.len()), (head.hash, 0));
+    assert_eq!(ledger.events(0).unwrap(), Some(vec![]));
+    assert_eq!(ledger.certificate(0).unwrap(), None);
+    assert_eq!(ledger.height_of(&head.hash).unwrap(), Some(0));
+}
+
+#[test]
+fn the_families_are_those_that_are_declared() {
+    let (folder, ledger) = ledger();
+    drop(ledger);
+    let found: Vec<_> = dump(folder.path()).into_keys().collect();
+    let declared =
+        "bodies certificates default events headers indexes meta nodes state undecided values".split(' ');
+    assert_eq!(found, declared.collect::<Vec<_>>());
+}
+
+#[test]
+fn what_was_committed_is_there_after_opening_again() {
+    let (folder, first) = ledger();
+    let blocks: Vec<_> = (1..20).map(|number| commit(&first, changes(number))).collect();
+    let head = first.head();
+    drop(first);
+    let second = Ledger::open(folder.path(), &genesis()).unwrap();
+    assert_eq!(*second.head(), *head);
+    for (height, block) in (1..).zip(blocks) {
+        assert_eq!(second.header(height).unwrap().as_ref(), Some(&block.header));
+        assert_eq!(second.block(height).unwrap(), Some(block));
+    }
+    assert_eq!(second.state().get(&[0x40]).unwrap(), Some(vec![19, 19]));
+    // It goes on as if nothing had happened.
+    let (_other_folder, other) = ledger();
+    (1..=20).for_each(|number| drop(commit(&other, changes(number))));
+    commit(&second, changes(20));
+    assert_eq!(*second.head(), *other.head());
+}
+
+#[test]
+fn the_folder_of_another_chain_is_refused_by_name() {
+    let (folder, ledger) = ledger();
+    let found_hash = ledger.genesis_hash();
+    drop(ledger);
+    let mut other = genesis();
+    other.seed.push(1);
+    let before = dump(folder.path());
+    let error = Ledger::open(folder.path(), &other).unwrap_err();
+    assert!(error.to_string().contains(&found_hash.to_string()), "{error}");
+    match error {
+        OpenError::OtherGenesis { found, wanted, .. } => {
+            assert_eq!(found, found_hash);
+            assert_ne!(found, wanted);
+        }
+        other => panic!("{other}"),
+    }
+    assert_eq!(dump(folder.path()), before);
+}
+
+#[test]
+fn a_folder_in_use_is_refused_with_a_sentence_that_says_so() {
+    let (folder, first) = ledger();
+    let error = Ledger::open(folder.path(), &genesis()).unwrap_err();
+    assert!(matches!(error, OpenError::Locked { .. }), "{error:?}");
+    assert!(error.to_string().starts_with("another node uses the folder"), "{error}");
+    drop(first);
+    assert!(Ledger::open(folder.path(), &genesis()).is_ok());
+}
+
+#[test]
+fn a_snapshot_outlives_its_ledger() {
+    let (_folder, ledger) = ledger();
+    commit(&ledger, changes(7));
+    let state = ledger.state();
+    drop(ledger);
+    assert_eq!(state.get(&[0x40, 7]).unwrap(), Some(vec![7]));
+}
+
+/// Changes rows behind the ledger's back.
+fn tamper(path: &Path, change: impl Fn(&rocksdb::DB)) {
+    let options = rocksdb::Options::default();
+    let names = rocksdb::DB::list_cf(&options, path).unwrap();
+    change(&rocksdb::DB::open_cf(&options, path, names).unwrap());
+}
+
+fn refusal(change: impl Fn(&rocksdb::DB)) -> String {
+    let (folder, ledger) = ledger();
+    (1..4).for_each(|number| drop(commit(&ledger, changes(number))));
+    drop(ledger);
+    tamper(folder.path(), change);
+    match Ledger::open(folder.path(), &genesis()).unwrap_err() {
+        OpenError::Corrupt { what, .. } => what,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn remove(family: &'static str, key: &'static [u8]) -> impl Fn(&rocksdb::DB) {
+    move |db| db.delete_cf(db.cf_handle(family).unwrap(), key).unwrap()
+}
+
+/// Puts the row of one key at another.
+fn copy(family: &'static str, from: &'static [u8], to: &'static [u8]) -> impl Fn(&rocksdb::DB) {
+    move |db| {
+        let family = db.cf_handle(family).unwrap();
+        let row = db.get_cf(family, from).unwrap().unwrap();
+        db.put_cf(family, to, row).unwrap();
+    }
+}
+
+#[test]
+fn a_head_that_contradicts_itself_is_named() {
+    const TWO: &[u8] = &[0, 0, 0, 0, 0, 0, 0, 2];
+    const HEAD: &[u8] = &[0, 0, 0, 0, 0, 0, 0, 3];
+    const ABOVE: &[u8] = &[0, 0, 0, 0, 0, 0, 0, 4];
+    const ROOT: &[u8] = &[0, 0, 0, 0, 0, 0, 0, 3, 0];
+    const OLD_ROOT: &[u8] = &[0, 0, 0, 0, 0, 0, 0, 2, 0];
+    assert_eq!(refusal(remove("headers", HEAD)), "the header of height 3 is missing");
+    assert_eq!(refusal(remove("bodies", HEAD)), "the body of height 3 is missing");
+    assert_eq!(refusal(remove("certificates", HEAD)), "the certificate of height 3 is missing");
+    assert_eq!(refusal(remove("nodes", ROOT)), "the state's root node of height 3 is missing");
+    assert_eq!(refusal(remove("meta", b"head")), "the head's height is missing");
+    assert_eq!(refusal(remove("meta", b"genesis")), "the genesis hash is missing");
+    assert_eq!(refusal(copy("headers", TWO, HEAD)), "the height of height 3 is not what the header says");
+    assert_eq!(refusal(copy("nodes", OLD_ROOT, ROOT)), "the state's root of height 3 is not what the header says");
+    assert_eq!(refusal(copy("certificates", TWO, HEAD)), "the certificate of height 3 is not what the header says");
+    assert_eq!(refusal(copy("headers", HEAD, ABOVE)), "the head is at 3, but there is a header of height 4");
+    assert_eq!(refusal(copy("meta", b"genesis", b"head")).split(':').next(), Some("Head in meta"));
+}
+
+#[test]
+fn a_row_that_is_not_what_was_written_is_an_error_and_not_a_panic() {
+    let (folder, ledger) = ledger();
+    commit(&ledger, changes(1));
+    commit(&ledger, changes(2));
+    drop(ledger);
+    tamper(folder.path(), |db| {
+        let height = 1u64.to_be_bytes();
+        for family in ["headers", "bodies", "certificates", "events"] {
+            db.put_cf(db.cf_handle(family).unwrap(), height, [1, 0xff, 0xff]).unwrap();
+        }
+    });
+    let ledger = Ledger::open(folder.path(), &genesis()).unwrap();
+    for error in [ledger.header(1).unwrap_err(), ledger.events(1).unwrap_err(), ledger.certificate(1).unwrap_err()] {
+        assert!(error.to_string().contains("is corrupt"), "{error}");
+    }
+    let fine: Option<CommitCertificate> = ledger.certificate(2).unwrap();
+    assert!(fine.is_some());
+}
+
+#[test]
+fn another_format_is_refused() {
+    let (folder, ledger) = ledger();
+    drop(ledger);
+    tamper(folder.path(), |db| db.put_cf(db.cf_handle("meta").unwrap(), b"format", [1, 2, 0, 0, 0]).unwrap());
+    let error = Ledger::open(folder.path(), &genesis()).unwrap_err();
+    assert!(matches!(error, OpenError::OtherFormat { found: 2, known: 1, .. }), "{error:?}");
+}

@@ -1,0 +1,216 @@
+//! The whole system in one file: what is started in which order, what is given to what, what is stopped in which order.
+//!
+//! ```text
+//! ledger + mempool -> Chain -> consensus
+//!                       |----> providers: piece store, peer, admission by the ledger
+//!                       |----> gateway (submitter, this node's peer) and fetch
+//!                       '----> rpc: what clients see of all of them
+//! ```
+
+use std::fs;
+use std::future::Future;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use chain_spec::{ChainSpec, ChainType, dev_keys};
+use consensus::{ConsensusConfig, ConsensusHandle, Timeouts, ValidatorKey};
+use ledger::{Ledger, Mempool, MempoolLimits, OpenError};
+use rpc::{RunningServer, Server, ServerConfig};
+use runtime::types::Parameters;
+use tokio::task::JoinHandle;
+
+use crate::backend::{SystemInfo, backend, listen_lines};
+use crate::base_path::BasePath;
+use crate::chain::{Chain, ValidatorKeys};
+use crate::cli::ExitReason;
+use crate::fetch::Fetch;
+use crate::gateway::{Gateway, GatewayParts};
+use crate::keystore::Keystore;
+use crate::labels::Labels;
+use crate::provider::{self, Provider, ProviderKeys};
+use crate::status;
+use crate::submitter::Submitter;
+use crate::traffic::Traffic;
+
+/// What the command line decides.
+#[derive(Debug)]
+pub struct NodeConfig {
+    /// For people.
+    pub name: String,
+    /// TCP port of the consensus engine.
+    pub consensus_port: u16,
+    /// TCP port of this node's peer.
+    pub dsn_port: u16,
+    /// TCP port of the API.
+    pub rpc_port: u16,
+    /// Origins that browsers may call from.
+    pub rpc_cors: Vec<String>,
+    /// Bytes each provider may keep.
+    pub storage_quota: Option<u64>,
+}
+
+/// A running node.
+pub struct Node {
+    rpc: RunningServer,
+    consensus: ConsensusHandle,
+    providers: Vec<Provider>,
+    peer: dsn::Peer,
+    status: JoinHandle<()>,
+}
+
+impl Node {
+    /// Starts every part; returns once the API answers.
+    pub async fn start(spec: ChainSpec, base: &BasePath, config: NodeConfig) -> anyhow::Result<Self> {
+        prepare_folders(base)?;
+        let keystore = Arc::new(Keystore::open(&base.keystore(), &spec)?);
+        let ledger = open_ledger(&spec, base).await?;
+        let starting_block = ledger.head().header.height;
+        tracing::info!(chain = %spec.name, node = %config.name, base_path = %base.root().display(), "piecewise {}", env!("CARGO_PKG_VERSION"));
+        tracing::info!(genesis = %format!("0x{}", ledger.genesis_hash()), height = starting_block, "ledger is open");
+
+        let validator = validator_keys(&spec)?;
+        let engine_key = ValidatorKey { account: validator.account, key: validator.consensus.clone() };
+        let chain = Arc::new(Chain::new(ledger, Mempool::new(MempoolLimits::STANDARD), validator));
+        let consensus = start_consensus(&spec, base, &config, &keystore, chain.clone(), engine_key).await?;
+
+        let mut providers = Vec::new();
+        for keys in provider_keys(&spec)? {
+            providers.push(Provider::start(chain.clone(), base, keys, config.storage_quota).await?);
+        }
+        let seed = keystore.peer_seed("dsn")?;
+        let listening = provider::listen(&seed, chain.ledger().genesis_hash(), config.dsn_port).await;
+        let peer = listening.context("start this node's peer; --dsn-port gives it another port")?;
+        let peers = providers.iter().map(Provider::peer).chain([&peer]);
+        peers.flat_map(listen_lines).for_each(|address| tracing::info!("DSN listening on {address}"));
+
+        let submitter = Arc::new(Submitter::new(chain.clone()));
+        for provider in &providers {
+            provider.announce(&chain, &submitter).await?;
+        }
+        let labels = Arc::new(Labels::open(&base.network().join("labels"))?);
+        let traffic = Arc::new(Traffic::default());
+        let fetch = Fetch::new(chain.clone(), peer.clone(), traffic.clone());
+        let gateway = Gateway::new(GatewayParts {
+            chain: chain.clone(),
+            submitter,
+            keystore,
+            peer: peer.clone(),
+            labels: labels.clone(),
+            traffic: traffic.clone(),
+            spool: base.spool(),
+        });
+        let system = SystemInfo {
+            chain: chain.clone(),
+            peer: peer.clone(),
+            chain_name: spec.name,
+            starting_block,
+            should_have_peers: spec.chain_type != ChainType::Development,
+        };
+        let api = backend(chain.clone(), gateway, fetch, labels, system);
+        let mut server = ServerConfig::new(SocketAddr::from((Ipv4Addr::LOCALHOST, config.rpc_port)));
+        server.cors_origins = config.rpc_cors;
+        let rpc = Server::start(server, api).await.context("start the API; --rpc-port gives it another port")?;
+        tracing::info!("JSON-RPC listening on http://{}", rpc.local_addr());
+        let status = tokio::spawn(status::report(chain, peer.clone(), traffic));
+        Ok(Self { rpc, consensus, providers, peer, status })
+    }
+
+    /// Resolves with a reason if a part that the node cannot do without ends by itself.
+    pub fn ended(&self) -> impl Future<Output = String> + '_ {
+        let ended = self.consensus.ended();
+        async move { format!("the consensus engine ended: {}", ended.await) }
+    }
+
+    /// Stops in the order of the arrows: clients first, so that nothing new comes in, blocks last.
+    pub async fn stop(self) {
+        self.rpc.stop().await;
+        self.status.abort();
+        self.consensus.stop().await;
+        self.peer.stop().await;
+        for provider in self.providers {
+            provider.stop().await;
+        }
+        tracing::info!("stopped");
+    }
+}
+
+fn prepare_folders(base: &BasePath) -> anyhow::Result<()> {
+    for folder in [base.pieces(), base.network(), base.consensus(), base.spool()] {
+        fs::create_dir_all(&folder).with_context(|| format!("make the folder {}", folder.display()))?;
+    }
+    Ok(())
+}
+
+async fn open_ledger(spec: &ChainSpec, base: &BasePath) -> anyhow::Result<Ledger> {
+    let (path, genesis) = (base.ledger(), spec.genesis());
+    let root = base.root().display().to_string();
+    match tokio::task::spawn_blocking(move || Ledger::open(&path, &genesis)).await? {
+        Ok(ledger) => Ok(ledger),
+        Err(error @ OpenError::OtherGenesis { .. }) => {
+            let advice = format!("{error}; run `node purge-chain --chain {} --base-path {root}`, or delete ", spec.id);
+            Err(ExitReason::OtherGenesis(advice + &base.ledger().display().to_string()).into())
+        }
+        Err(error) => Err(error).context("open the ledger"),
+    }
+}
+
+/// The chain's one validator, if this node has its key.
+fn validator_keys(spec: &ChainSpec) -> anyhow::Result<ValidatorKeys> {
+    let [validator] = spec.genesis.validators.as_slice() else {
+        bail!("chain {} has {} validators; this version runs chains with one", spec.id, spec.genesis.validators.len());
+    };
+    for name in dev_keys::NAMES {
+        let (account, consensus) = (dev_keys::validator_account(name)?, dev_keys::consensus_key(name)?);
+        let is_it = account.account() == validator.account && consensus.public_key() == validator.consensus_key;
+        if is_it && spec.chain_type == ChainType::Development {
+            return Ok(ValidatorKeys { account: validator.account, consensus });
+        }
+    }
+    bail!("this node does not have the key of validator {} of chain {}", validator.account, spec.id)
+}
+
+/// The chain's providers whose keys this node has: on development chains, the well-known ones.
+fn provider_keys(spec: &ChainSpec) -> anyhow::Result<Vec<ProviderKeys>> {
+    let mut found = Vec::new();
+    for index in 0..u32::try_from(spec.genesis.providers.len())? {
+        let keys = ProviderKeys::development(index)?;
+        let account = keys.account.account();
+        let recorded = spec.genesis.providers.iter().any(|provider| provider.account == account);
+        if recorded && spec.chain_type == ChainType::Development {
+            found.push(keys);
+        }
+    }
+    Ok(found)
+}
+
+async fn start_consensus(
+    spec: &ChainSpec,
+    base: &BasePath,
+    config: &NodeConfig,
+    keystore: &Keystore,
+    chain: Arc<Chain>,
+    validator: ValidatorKey,
+) -> anyhow::Result<ConsensusHandle> {
+    let parameters: Parameters = chain.parameters()?;
+    let waits = spec.consensus;
+    let timeouts = Timeouts {
+        propose: Duration::from_millis(waits.propose_ms),
+        prevote: Duration::from_millis(waits.prevote_ms),
+        precommit: Duration::from_millis(waits.precommit_ms),
+        delta: Duration::from_millis(waits.delta_ms),
+        ..Timeouts::default()
+    };
+    let secret = keystore.peer_seed("consensus-network")?;
+    let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, config.consensus_port));
+    let config = ConsensusConfig {
+        moniker: config.name.clone(),
+        idle: Duration::from_millis(parameters.time.idle_ms),
+        timeouts,
+        part_bytes: parameters.limits.part_bytes,
+        block_bytes_max: parameters.limits.block_bytes,
+        ..ConsensusConfig::dev(listen, base.consensus(), validator, *secret)
+    };
+    consensus::start(chain.clone(), chain, config).await.context("start the consensus engine")
+}

@@ -1,0 +1,70 @@
+//! The node itself.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use rpc::ApiError;
+use rpc::ports::System;
+use rpc::types::{Health, PeerInfo, SyncState};
+use runtime::types::Height;
+
+use crate::chain::Chain;
+
+/// What the node says of itself.
+pub struct SystemInfo {
+    /// Blocks.
+    pub chain: Arc<Chain>,
+    /// The gateway's peer.
+    pub peer: dsn::Peer,
+    /// The chain's name.
+    pub chain_name: String,
+    /// Height at the node's start.
+    pub starting_block: Height,
+    /// Whether the chain is more than this one process.
+    pub should_have_peers: bool,
+}
+
+#[async_trait]
+impl System for SystemInfo {
+    async fn health(&self) -> Result<Health, ApiError> {
+        let peers = u32::try_from(self.peer.peer_count()).unwrap_or(u32::MAX);
+        // A validator alone is its own best peer.
+        Ok(Health { peers, is_syncing: false, should_have_peers: self.should_have_peers })
+    }
+
+    fn name(&self) -> String {
+        "Piecewise".into()
+    }
+
+    fn version(&self) -> String {
+        env!("CARGO_PKG_VERSION").into()
+    }
+
+    fn chain(&self) -> String {
+        self.chain_name.clone()
+    }
+
+    fn local_peer_id(&self) -> String {
+        self.peer.peer_id()
+    }
+
+    async fn local_listen_addresses(&self) -> Result<Vec<String>, ApiError> {
+        Ok(listen_lines(&self.peer))
+    }
+
+    async fn peers(&self) -> Result<Vec<PeerInfo>, ApiError> {
+        let info = |peer_id| PeerInfo { peer_id, roles: "provider".into(), best_hash: None, best_number: None };
+        Ok(self.peer.connected_peers().into_iter().map(info).collect())
+    }
+
+    async fn sync_state(&self) -> Result<SyncState, ApiError> {
+        let current_block = self.chain.ledger().head().header.height;
+        Ok(SyncState { starting_block: self.starting_block, current_block, highest_block: current_block })
+    }
+}
+
+/// A peer's addresses as operators know them: with `/p2p` and the peer id.
+pub fn listen_lines(peer: &dsn::Peer) -> Vec<String> {
+    let id = peer.peer_id();
+    peer.listen_addresses().iter().map(|address| format!("{address}/p2p/{id}")).collect()
+}

@@ -1,0 +1,41 @@
+//! What the parts' errors are to a client: a refusal by the rules stays one, the rest is the node's own trouble.
+
+use ledger::{AdmitError, LedgerError};
+use rpc::{ApiError, TryAgain};
+use runtime::rule::Rule;
+use runtime::state::StateError;
+
+use crate::submitter::CallError;
+
+/// The state cannot be read.
+pub fn of_state(error: StateError) -> ApiError {
+    ApiError::internal(error)
+}
+
+/// The ledger cannot be read.
+pub fn of_ledger(error: LedgerError) -> ApiError {
+    ApiError::internal(error)
+}
+
+/// A transaction is not taken.
+pub fn of_admit(error: AdmitError) -> ApiError {
+    match error {
+        AdmitError::Rule(rule) => ApiError::Rejected { rule },
+        AdmitError::TooFarAhead { .. } => ApiError::Rejected { rule: Rule::NonceTooHigh },
+        AdmitError::NonceTaken { .. } | AdmitError::Known(_) => ApiError::Rejected { rule: Rule::NonceTooLow },
+        AdmitError::AccountFull { .. } => TryAgain::Overloaded("too many transactions of this account wait").into(),
+        AdmitError::Full => TryAgain::Overloaded("too many transactions wait").into(),
+        AdmitError::State(error) => ApiError::internal(error),
+    }
+}
+
+/// A call of one of the node's accounts did not do what it should.
+pub fn of_call(error: CallError) -> ApiError {
+    match error {
+        CallError::Submit(error) => of_admit(error),
+        CallError::Failed { rule, .. } => ApiError::Rejected { rule },
+        CallError::Ledger(error) => ApiError::internal(error),
+        CallError::Dropped { .. } => TryAgain::Overloaded("the transaction was dropped; send the file again").into(),
+        CallError::Stopping => TryAgain::Overloaded("the node is stopping").into(),
+    }
+}

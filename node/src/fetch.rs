@@ -1,0 +1,147 @@
+//! Files out: file id -> segments and holders from the ledger -> any `k` pieces -> verified bytes.
+//!
+//! Whoever reads a whole file also has its content hash checked: a manifest can be wrong about the bytes it names.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use dsn::{DownloadError, Segment as DsnSegment, SegmentReader};
+use futures::stream::{BoxStream, StreamExt, TryStreamExt};
+use pieces::{ErasureCode, FileId, SegmentManifest, plan_range};
+use rpc::ports::{ByteStream, Retrieved};
+use rpc::types::ByteRange;
+use rpc::ApiError;
+
+use runtime::tables::File;
+
+use crate::chain::Chain;
+use crate::directory::{holders, live_file, target};
+use crate::errors::of_state;
+use crate::traffic::Traffic;
+
+/// Fetches files for clients.
+#[derive(Clone)]
+pub struct Fetch {
+    chain: Arc<Chain>,
+    peer: dsn::Peer,
+    traffic: Arc<Traffic>,
+}
+
+impl Fetch {
+    /// Fetches through this node's peer.
+    pub const fn new(chain: Arc<Chain>, peer: dsn::Peer, traffic: Arc<Traffic>) -> Self {
+        Self { chain, peer, traffic }
+    }
+
+    /// Bytes of a file. The first of them are there when this returns, so that a file that cannot be read is an error
+    /// and not a broken stream.
+    pub async fn retrieve(&self, id: FileId, range: Option<ByteRange>) -> Result<Retrieved, ApiError> {
+        let state = self.chain.ledger().state();
+        let epoch = state.head().header.epoch;
+        let file = live_file(&state, &id, epoch).map_err(of_state)?;
+        let file = file.ok_or_else(|| ApiError::NotFound(format!("there is no file 0x{id}")))?;
+        let wanted = match range {
+            None => 0..file.size,
+            Some(range) => within(range, file.size)?,
+        };
+        let (offset, size, whole) = (wanted.start, file.size, wanted == (0..file.size));
+        let mut bytes = self.bytes(id, &file, wanted)?;
+        if whole {
+            bytes = check_content(bytes, id, file);
+        }
+        let first = bytes.next().await.transpose()?;
+        let traffic = self.traffic.clone();
+        let counted = move |chunk: &Bytes| traffic.serve(chunk.len());
+        let stream: ByteStream =
+            futures::stream::iter(first.map(Ok)).chain(bytes).inspect_ok(counted).boxed();
+        Ok(Retrieved { offset, size, stream })
+    }
+
+    /// Segment after segment; the next one is asked for when the one before has been read.
+    fn bytes(&self, id: FileId, file: &File, wanted: Range<u64>) -> Result<ByteStream, ApiError> {
+        let piece_bytes_max = self.chain.parameters().map_err(of_state)?.limits.piece_bytes;
+        let code = file.code;
+        let parts: Vec<_> = plan_range(code, file.size, piece_bytes_max, wanted).collect();
+        let fetch = self.clone();
+        let streams = futures::stream::iter(parts).then(move |part| {
+            let opened = fetch.segment(id, code, part.segment);
+            async move {
+                let stripes = opened?.stripes(part.stripes).map_err(of_download)?.map_err(of_download);
+                Ok::<_, ApiError>(cut(stripes.boxed(), part.skip, part.take))
+            }
+        });
+        Ok(streams.try_flatten().boxed())
+    }
+
+    fn segment(&self, id: FileId, code: ErasureCode, segment: u16) -> Result<SegmentReader, ApiError> {
+        let state = self.chain.ledger().state();
+        let (entry, providers) = holders(&state, &id, segment).map_err(of_state)?;
+        let segment = DsnSegment {
+            segment,
+            code,
+            manifest: SegmentManifest { len: entry.len, piece_hashes: entry.piece_hashes },
+            holders: providers.iter().map(|provider| provider.as_ref().map(target)).collect(),
+        };
+        SegmentReader::new(self.peer.clone(), segment).map_err(of_download)
+    }
+}
+
+/// A client's range, if it lies within the file.
+fn within(range: ByteRange, size: u64) -> Result<Range<u64>, ApiError> {
+    let end = range.offset.checked_add(range.length).filter(|end| *end <= size);
+    let end = end.ok_or_else(|| {
+        ApiError::BadParams(format!("range: {}+{} is past the end, {size}", range.offset, range.length))
+    })?;
+    Ok(range.offset..end)
+}
+
+/// `take` bytes after the first `skip` of a stream.
+fn cut(
+    stripes: BoxStream<'static, Result<Bytes, ApiError>>,
+    skip: u64,
+    take: u64,
+) -> BoxStream<'static, Result<Bytes, ApiError>> {
+    let cut = stripes.scan((skip, take), |(skip, take), stripe| {
+        let part = stripe.map(|mut bytes| {
+            let skipped = usize::try_from(*skip).unwrap_or(usize::MAX).min(bytes.len());
+            let mut part = bytes.split_off(skipped);
+            part.truncate(usize::try_from(*take).unwrap_or(usize::MAX));
+            *skip -= u64::try_from(skipped).unwrap_or(0);
+            *take -= u64::try_from(part.len()).unwrap_or(0);
+            part
+        });
+        std::future::ready(Some(part))
+    });
+    cut.try_filter(|part| std::future::ready(!part.is_empty())).boxed()
+}
+
+/// Passes a whole file on, and ends with an error if its bytes are not those of its content hash.
+fn check_content(bytes: ByteStream, id: FileId, file: File) -> ByteStream {
+    let checked = futures::stream::try_unfold((bytes, Some(blake3::Hasher::new())), move |(mut bytes, hasher)| {
+        let wanted = file.content_hash;
+        async move {
+            let Some(mut hasher) = hasher else { return Ok(None) };
+            match bytes.try_next().await? {
+                Some(chunk) => {
+                    hasher.update(&chunk);
+                    Ok(Some((chunk, (bytes, Some(hasher)))))
+                }
+                None if hasher.finalize().as_bytes() == wanted.as_bytes() => Ok(None),
+                None => Err(ApiError::ContentMismatch { file: id }),
+            }
+        }
+    });
+    checked.boxed()
+}
+
+fn of_download(error: DownloadError) -> ApiError {
+    match error {
+        DownloadError::NotEnough { segment, live, needed } => ApiError::NotEnoughPieces {
+            segment: segment.into(),
+            live: u32::try_from(live).unwrap_or(u32::MAX),
+            needed: u32::try_from(needed).unwrap_or(u32::MAX),
+        },
+        other => ApiError::internal(other),
+    }
+}

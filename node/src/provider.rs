@@ -1,0 +1,158 @@
+//! A provider of this node: its piece store, its own peer, and its record on the ledger.
+
+use std::fs;
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::Context;
+use chain_spec::dev_keys;
+use dsn::{Multiaddr, Peer, PeerConfig, PeerLimits, PieceService, PieceStore, StoreLimits, Timeouts};
+use runtime::crypto::{AccountId, KeyPair};
+use runtime::state::ReadTables;
+use runtime::tables::{ProviderNumbers, Providers};
+use runtime::types::{Call, ProvidersCall, Text, UpdateProvider};
+use zeroize::Zeroizing;
+
+use crate::admission::LedgerAdmission;
+use crate::base_path::BasePath;
+use crate::chain::Chain;
+use crate::submitter::Submitter;
+
+/// Bytes that stay free on the disk whatever is put.
+const RESERVE_BYTES: u64 = 1 << 30;
+
+/// The keys of a provider.
+pub struct ProviderKeys {
+    /// Who is paid.
+    pub account: KeyPair,
+    /// Signs commitments.
+    pub service: KeyPair,
+    /// Seed of the peer's ed25519 key.
+    pub peer_seed: Zeroizing<[u8; 32]>,
+}
+
+impl ProviderKeys {
+    /// The well-known keys of provider `index` of a preset.
+    pub fn development(index: u32) -> anyhow::Result<Self> {
+        Ok(Self {
+            account: dev_keys::provider_account(index)?,
+            service: dev_keys::service_key(index)?,
+            peer_seed: Zeroizing::new(dev_keys::provider_peer_seed(index)),
+        })
+    }
+}
+
+/// A provider that serves.
+pub struct Provider {
+    account: KeyPair,
+    peer: Peer,
+}
+
+impl Provider {
+    /// Opens the store, starts the peer on the port it had before, and serves.
+    pub async fn start(
+        chain: Arc<Chain>,
+        base: &BasePath,
+        keys: ProviderKeys,
+        quota: Option<u64>,
+    ) -> anyhow::Result<Self> {
+        let account = keys.account.account();
+        let folder = base.pieces().join(account.to_string());
+        let limits = StoreLimits { quota_bytes: quota.unwrap_or(u64::MAX), reserve_bytes: RESERVE_BYTES };
+        let opening = tokio::task::spawn_blocking(move || {
+            fs::create_dir_all(&folder)
+                .with_context(|| format!("make the folder {}", folder.display()))
+                .and_then(|()| PieceStore::open(&folder, limits).context("open the piece store"))
+        });
+        let store = opening.await?.with_context(|| format!("provider {account}"))?;
+        let genesis = chain.ledger().genesis_hash();
+        let ports = base.network().join(format!("{account}.port"));
+        let recorded = recorded_port(&chain, &account)?;
+        let peer = start_peer(&keys.peer_seed, genesis, &ports, recorded).await?;
+        let admission = Arc::new(LedgerAdmission::new(chain, account, keys.service));
+        peer.serve(PieceService::new(Arc::new(store), admission))?;
+        Ok(Self { account: keys.account, peer })
+    }
+
+    /// The provider's peer.
+    pub const fn peer(&self) -> &Peer {
+        &self.peer
+    }
+
+    /// Has the ledger record where the peer listens, if it does not yet.
+    pub async fn announce(&self, chain: &Chain, submitter: &Submitter) -> anyhow::Result<()> {
+        let account = self.account.account();
+        let addresses = self.peer.listen_addresses();
+        let addresses: Vec<Text<128>> =
+            addresses.iter().map(|address| Text::new(address.to_string())).collect::<Result<_, _>>()?;
+        let state = chain.ledger().state();
+        let number = state.read::<ProviderNumbers>(&account)?;
+        let number = number.with_context(|| format!("the ledger has no provider {account}"))?;
+        if state.require::<Providers>(&number)?.addresses == addresses {
+            return Ok(());
+        }
+        let update = UpdateProvider { addresses: Some(addresses), ..UpdateProvider::default() };
+        let call = Call::Providers(ProvidersCall::Update(update));
+        submitter.call(&self.account, call).await.with_context(|| format!("record the addresses of {account}"))?;
+        tracing::info!(provider = %account, "new addresses are recorded");
+        Ok(())
+    }
+
+    /// Stops serving.
+    pub async fn stop(self) {
+        self.peer.stop().await;
+    }
+}
+
+/// The TCP port of the first address that the ledger records.
+fn recorded_port(chain: &Chain, account: &AccountId) -> anyhow::Result<Option<u16>> {
+    let state = chain.ledger().state();
+    let Some(number) = state.read::<ProviderNumbers>(account)? else { return Ok(None) };
+    let provider = state.require::<Providers>(&number)?;
+    let port = provider.addresses.iter().find_map(|address| address.as_str().rsplit_once("/tcp/")?.1.parse().ok());
+    Ok(port)
+}
+
+/// Listens on the port that was kept, else on the recorded one, else on any free one; and keeps it.
+async fn start_peer(
+    seed: &[u8; 32],
+    genesis: runtime::types::BlockHash,
+    kept_at: &Path,
+    recorded: Option<u16>,
+) -> anyhow::Result<Peer> {
+    let kept = fs::read_to_string(kept_at).ok().and_then(|text| text.trim().parse().ok());
+    let mut refused = None;
+    for port in kept.into_iter().chain(recorded).chain([0]) {
+        match listen(seed, genesis, port).await {
+            Ok(peer) => {
+                let port = peer.listen_addresses().first().and_then(tcp_port).context("the peer has no port")?;
+                fs::write(kept_at, port.to_string()).with_context(|| format!("write {}", kept_at.display()))?;
+                return Ok(peer);
+            }
+            Err(error) => refused = Some(error),
+        }
+    }
+    Err(refused.map_or_else(|| anyhow::anyhow!("no port was tried"), anyhow::Error::from))
+}
+
+/// A peer on a loopback port.
+pub async fn listen(
+    seed: &[u8; 32],
+    genesis: runtime::types::BlockHash,
+    port: u16,
+) -> Result<Peer, dsn::StartError> {
+    let address: Multiaddr = format!("/ip4/127.0.0.1/tcp/{port}").parse().expect("a loopback address is a multiaddress");
+    let config = PeerConfig {
+        secret: *seed,
+        listen: vec![address],
+        genesis,
+        limits: PeerLimits::default(),
+        timeouts: Timeouts::default(),
+    };
+    Peer::start(config).await
+}
+
+/// The port of `/ip4/../tcp/PORT`.
+fn tcp_port(address: &Multiaddr) -> Option<u16> {
+    address.to_string().rsplit_once("/tcp/")?.1.split('/').next()?.parse().ok()
+}

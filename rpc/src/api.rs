@@ -1,0 +1,75 @@
+//! The JSON-RPC methods: one table, one handler each.
+
+pub mod methods;
+pub mod params;
+
+mod author;
+mod chain;
+mod node;
+pub(crate) mod storage;
+
+use std::sync::Arc;
+
+use jsonrpsee::RpcModule;
+use jsonrpsee::core::RegisterMethodError;
+use jsonrpsee::types::ErrorObjectOwned;
+
+use crate::error::ApiError;
+use crate::limits::{BodyBudget, Limits};
+use crate::ports::Backend;
+use methods::Method;
+
+/// What handlers work with.
+#[derive(Clone)]
+pub struct Context {
+    /// The node.
+    pub backend: Backend,
+    /// The server's limits.
+    pub limits: Limits,
+    /// Bytes of bodies in memory.
+    pub budget: BodyBudget,
+}
+
+/// Marks calls whose bytes came over a WebSocket: nobody has counted them before the method is called.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct OverWebSocket;
+
+/// A module with every method of [`methods::NAMES`].
+///
+/// # Errors
+/// If two methods have one name.
+pub fn module(context: Context) -> Result<RpcModule<Context>, RegisterMethodError> {
+    let mut module = RpcModule::new(context);
+    storage::register(&mut module)?;
+    chain::register(&mut module)?;
+    author::register(&mut module)?;
+    node::register(&mut module)?;
+    Ok(module)
+}
+
+/// Registers the handler of a method: parameters are decoded before it, its errors become objects after it.
+fn on<M, F, Fut>(module: &mut RpcModule<Context>, handler: F) -> Result<(), RegisterMethodError>
+where
+    M: Method,
+    F: Fn(Arc<Context>, M::Params) -> Fut + Clone + Send + Sync + 'static,
+    Fut: Future<Output = Result<M::Output, ApiError>> + Send + 'static,
+{
+    module.register_async_method(M::NAME, move |params, context, extensions| {
+        let handler = handler.clone();
+        async move {
+            // Held until the answer is made.
+            let _counted = match extensions.get::<OverWebSocket>() {
+                Some(OverWebSocket) => Some(context.budget.reserve(count(params.len_bytes())).map_err(ApiError::from)?),
+                None => None,
+            };
+            let params = params::decode::<M>(params.as_str())?;
+            handler(context, params).await.map_err(ErrorObjectOwned::from)
+        }
+    })?;
+    Ok(())
+}
+
+/// A length as the number that limits are given in.
+fn count(len: usize) -> u64 {
+    u64::try_from(len).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,159 @@
+//! Bodies in both directions: counted on the way in, held to their length on the way out.
+
+use std::time::Duration;
+
+use axum::body::{Body, BodyDataStream};
+use bytes::Bytes;
+use futures::{Stream, StreamExt, TryStreamExt, stream};
+use tokio::sync::oneshot;
+use tokio::time::{sleep, timeout};
+
+use crate::error::ApiError;
+use crate::limits::BodyPermit;
+use crate::ports::ByteStream;
+
+/// What is read and thrown away of a body that is not wanted, so that the client gets to read why.
+const DRAIN_BYTES_MAX: usize = 16 * 1024 * 1024;
+const DRAIN_TIME: Duration = Duration::from_secs(5);
+
+/// Limits of one upload.
+pub(super) struct Intake {
+    /// The largest body in bytes.
+    pub limit: u64,
+    /// The next bytes arrive within this long.
+    pub idle: Duration,
+    /// Whether the client waits for a `100 Continue` before it sends.
+    pub expects_continue: bool,
+    /// Held until the body ends.
+    pub counted: BodyPermit,
+}
+
+/// The body as a stream that ends with an error when it grows beyond the limit, stalls or breaks off, and a receiver
+/// that resolves when the stream has ended or was dropped.
+pub(super) fn incoming(body: Body, intake: Intake) -> (ByteStream, oneshot::Receiver<()>) {
+    let (ended, until_ended) = oneshot::channel();
+    let Intake { limit, idle, expects_continue, counted } = intake;
+    let source = Source { stream: Some(body.into_data_stream()), drain: !expects_continue };
+    let state = Reading { source, received: 0, _ended: ended, _counted: counted };
+    let stream = stream::try_unfold(state, move |mut state| async move {
+        let Some(chunk) = state.source.next(idle).await? else { return Ok(None) };
+        let bytes = u64::try_from(chunk.len()).unwrap_or(u64::MAX);
+        state.received = state.received.saturating_add(bytes);
+        if state.received > limit {
+            return Err(ApiError::TooLarge { what: "the file", limit });
+        }
+        Ok(Some((chunk, state)))
+    });
+    (stream.boxed(), until_ended)
+}
+
+struct Reading {
+    source: Source,
+    received: u64,
+    _ended: oneshot::Sender<()>,
+    _counted: BodyPermit,
+}
+
+/// A body; dropped before its end, some more of it is read in the background. Otherwise the kernel would answer the
+/// client's next bytes with a reset, which can overtake the response.
+struct Source {
+    stream: Option<BodyDataStream>,
+    drain: bool,
+}
+
+impl Source {
+    async fn next(&mut self, idle: Duration) -> Result<Option<Bytes>, ApiError> {
+        let Some(stream) = &mut self.stream else { return Ok(None) };
+        // Whoever asks for bytes makes the client send them.
+        self.drain = true;
+        let Ok(next) = timeout(idle, stream.next()).await else {
+            self.stream = None;
+            return Err(ApiError::BadParams(format!("the body did not go on within {} s", idle.as_secs())));
+        };
+        match next {
+            Some(Ok(chunk)) => Ok(Some(chunk)),
+            Some(Err(error)) => {
+                self.stream = None;
+                Err(ApiError::BadParams(format!("the body broke off: {error}")))
+            }
+            None => {
+                self.stream = None;
+                Ok(None)
+            }
+        }
+    }
+}
+
+impl Drop for Source {
+    fn drop(&mut self) {
+        if let (Some(stream), true) = (self.stream.take(), self.drain)
+            && let Ok(runtime) = tokio::runtime::Handle::try_current()
+        {
+            runtime.spawn(drain(stream));
+        }
+    }
+}
+
+async fn drain(mut stream: BodyDataStream) {
+    let read = async {
+        let mut left = DRAIN_BYTES_MAX;
+        while let Some(Ok(chunk)) = stream.next().await {
+            let Some(rest) = left.checked_sub(chunk.len()) else { return };
+            left = rest;
+        }
+    };
+    tokio::select! { () = read => {}, () = sleep(DRAIN_TIME) => {} }
+}
+
+/// Lets go of a body that is not wanted, as [`incoming`] does when it is dropped.
+pub(super) fn refuse(body: Body, expects_continue: bool) {
+    drop(Source { stream: Some(body.into_data_stream()), drain: !expects_continue });
+}
+
+/// A body of exactly `length` bytes from a stream: any error, too few bytes or too many end the connection, so that the
+/// client cannot take a part for the whole.
+pub(super) fn outgoing(stream: ByteStream, length: u64) -> Body {
+    Body::from_stream(exactly(stream, length))
+}
+
+/// The last bytes are held back until the stream has ended well: once a client has as many bytes as were announced, an
+/// error behind them (the file's hash is known only then) would reach nobody.
+fn exactly(stream: ByteStream, length: u64) -> impl Stream<Item = Result<Bytes, BrokenOff>> {
+    stream::try_unfold((stream, length), |(mut stream, left)| async move {
+        let Some(chunk) = next(&mut stream).await? else {
+            return if left == 0 { Ok(None) } else { Err(wrong_length(left)) };
+        };
+        let bytes = u64::try_from(chunk.len()).unwrap_or(u64::MAX);
+        let left = left.checked_sub(bytes).ok_or_else(|| wrong_length(left))?;
+        if left == 0 && next(&mut stream).await?.is_some() {
+            return Err(wrong_length(left));
+        }
+        Ok(Some((chunk, (stream, left))))
+    })
+}
+
+/// The next bytes that are not none.
+async fn next(stream: &mut ByteStream) -> Result<Option<Bytes>, BrokenOff> {
+    loop {
+        match stream.try_next().await {
+            Ok(Some(chunk)) if chunk.is_empty() => {}
+            Ok(chunk) => return Ok(chunk),
+            Err(error) => {
+                // An internal error is logged with its causes here.
+                let error = error.into_object();
+                tracing::warn!(code = error.code(), message = error.message(), "a download broke off");
+                return Err(BrokenOff);
+            }
+        }
+    }
+}
+
+fn wrong_length(left_bytes: u64) -> BrokenOff {
+    tracing::error!(left_bytes, "a download had another length than its file");
+    BrokenOff
+}
+
+/// Ends a body early; the client sees the connection close.
+#[derive(Debug, thiserror::Error)]
+#[error("the download broke off")]
+struct BrokenOff;

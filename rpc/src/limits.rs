@@ -1,0 +1,133 @@
+//! Every limit of the servers, and the bytes that are in flight.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use crate::error::TryAgain;
+
+const KIB: u32 = 1024;
+const MIB: u32 = 1024 * KIB;
+
+/// Decoded bytes of `storage_submit` and of one answer of `storage_retrieve`.
+pub const CALL_DATA_BYTES_MAX: u64 = 8 * 1024 * 1024;
+/// Segments in one answer of `storage_locate`.
+pub const LOCATE_SEGMENTS_MAX: u32 = 64;
+/// Files on one page of `storage_files`.
+pub const FILES_PAGE_MAX: u32 = 1000;
+/// Files on a page unless the client says otherwise.
+pub const FILES_PAGE_DEFAULT: u32 = 100;
+/// Bytes of a key of `state_get`; the longest that a table has is far below.
+pub const STATE_KEY_BYTES_MAX: usize = 1024;
+/// Bytes of a cursor; cursors are made by the node and are short.
+pub const CURSOR_BYTES_MAX: usize = 512;
+/// Bytes of a transaction that is decoded at all; the chain's own limit is lower.
+pub const TRANSACTION_BYTES_MAX: usize = 1024 * 1024;
+
+/// Limits of a server. The defaults are those of `api.md`.
+#[derive(Clone, Debug)]
+pub struct Limits {
+    /// Bytes of a JSON-RPC body, of a request and of a response.
+    pub json_body_bytes: u32,
+    /// Calls in a batch.
+    pub batch_calls: u32,
+    /// Bytes of bodies in memory, all connections together.
+    pub bodies_in_flight_bytes: u32,
+    /// What a streamed upload counts as among them: what sits in its buffers.
+    pub upload_window_bytes: u32,
+    /// Connections, all clients together. Idle ones are cheap; bodies are bounded by themselves.
+    pub connections: u32,
+    /// WebSocket connections among them.
+    pub websockets: u32,
+    /// Responses that wait to be written to one WebSocket.
+    pub websocket_queue: u32,
+    /// Subscriptions of one WebSocket.
+    pub subscriptions: u32,
+    /// Bytes of a request's head, and of the buffer a connection reads into.
+    pub head_bytes: u32,
+    /// A request's head arrives within this long, also on a connection that is kept alive.
+    pub head_time: Duration,
+    /// A JSON-RPC body arrives within this long.
+    pub json_body_time: Duration,
+    /// The next bytes of an upload arrive within this long.
+    pub upload_idle: Duration,
+    /// A client takes the next bytes of a response within this long.
+    pub write_stall: Duration,
+    /// `storage_submit` answers within this long.
+    pub submit_wait: Duration,
+    /// An upload over HTTP is answered within this long after its last byte.
+    pub upload_wait: Duration,
+    /// Requests may take this long to end when the server stops.
+    pub stop_grace: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            json_body_bytes: 16 * MIB,
+            batch_calls: 50,
+            bodies_in_flight_bytes: 128 * MIB,
+            upload_window_bytes: MIB,
+            connections: 2048,
+            websockets: 64,
+            websocket_queue: 16,
+            subscriptions: 64,
+            head_bytes: 64 * KIB,
+            head_time: Duration::from_secs(10),
+            json_body_time: Duration::from_secs(30),
+            upload_idle: Duration::from_secs(30),
+            write_stall: Duration::from_secs(60),
+            submit_wait: Duration::from_secs(60),
+            upload_wait: Duration::from_secs(600),
+            stop_grace: Duration::from_secs(10),
+        }
+    }
+}
+
+/// Counts the bytes of bodies that are in memory.
+#[derive(Clone, Debug)]
+pub struct BodyBudget(Arc<Semaphore>);
+
+/// Bytes taken from a [`BodyBudget`], given back when dropped.
+#[derive(Debug)]
+pub struct BodyPermit {
+    budget: BodyBudget,
+    held: Option<OwnedSemaphorePermit>,
+}
+
+impl BodyBudget {
+    /// A budget of so many bytes.
+    #[must_use]
+    pub fn new(bytes: u32) -> Self {
+        let permits = usize::try_from(bytes).unwrap_or(Semaphore::MAX_PERMITS).min(Semaphore::MAX_PERMITS);
+        Self(Arc::new(Semaphore::new(permits)))
+    }
+
+    /// Takes `bytes`, at once or not at all.
+    ///
+    /// # Errors
+    /// [`TryAgain::Overloaded`] if there is not so much left.
+    pub fn reserve(&self, bytes: u64) -> Result<BodyPermit, TryAgain> {
+        let mut permit = BodyPermit { budget: self.clone(), held: None };
+        permit.grow(bytes)?;
+        Ok(permit)
+    }
+}
+
+impl BodyPermit {
+    /// Takes `bytes` more, at once or not at all.
+    ///
+    /// # Errors
+    /// [`TryAgain::Overloaded`] if there is not so much left.
+    pub fn grow(&mut self, bytes: u64) -> Result<(), TryAgain> {
+        const OVERLOADED: TryAgain = TryAgain::Overloaded("too many bytes of bodies are in flight");
+        let bytes = u32::try_from(bytes).map_err(|_| OVERLOADED)?;
+        let more = self.budget.0.clone().try_acquire_many_owned(bytes).map_err(|_| OVERLOADED)?;
+        match &mut self.held {
+            Some(held) => held.merge(more),
+            None => self.held = Some(more),
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,124 @@
+//! Connections: accepted within a limit, guarded, served, ended.
+
+use std::convert::Infallible;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::Request;
+use axum::response::Response;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Semaphore, watch};
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+use tower::ServiceExt;
+
+use super::guard::{Admission, Guard, expose};
+use super::io::{Io, TokioTimer};
+use crate::limits::Limits;
+
+/// After a failed accept, which mostly means that file descriptors ran out.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// What every connection needs.
+#[derive(Clone)]
+pub(super) struct Connections {
+    pub router: Router,
+    pub guard: Arc<Guard>,
+    pub limits: Limits,
+    pub stopped: watch::Receiver<bool>,
+}
+
+impl Connections {
+    /// Accepts and serves until stopped, then waits for what is under way.
+    pub(super) async fn serve(mut self, listener: TcpListener) {
+        let most = usize::try_from(self.limits.connections).unwrap_or(usize::MAX).min(Semaphore::MAX_PERMITS);
+        let slots = Arc::new(Semaphore::new(most));
+        let mut tasks = JoinSet::new();
+        loop {
+            let accepted = tokio::select! {
+                () = until(&mut self.stopped) => break,
+                Some(_) = tasks.join_next() => continue,
+                accepted = accept(&listener, &slots) => accepted,
+            };
+            match accepted {
+                Ok((stream, slot)) => {
+                    let connection = self.clone().connection(stream);
+                    tasks.spawn(async move {
+                        connection.await;
+                        drop(slot);
+                    });
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "cannot accept an rpc connection");
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                }
+            }
+        }
+        drop(listener);
+        let all_ended = async { while tasks.join_next().await.is_some() {} };
+        if timeout(self.limits.stop_grace, all_ended).await.is_err() {
+            tracing::warn!("rpc connections are cut off");
+        }
+    }
+
+    async fn connection(mut self, stream: TcpStream) {
+        // Only latency suffers if it cannot be set.
+        let _ = stream.set_nodelay(true);
+        let io = Io::new(stream, self.limits.write_stall);
+        let head_bytes = usize::try_from(self.limits.head_bytes).unwrap_or(usize::MAX);
+        let (router, guard) = (self.router, self.guard);
+        let service = service_fn(move |request: hyper::Request<Incoming>| {
+            let (router, guard) = (router.clone(), Arc::clone(&guard));
+            async move { Ok::<_, Infallible>(respond(router, &guard, request.map(Body::new)).await) }
+        });
+        let mut builder = http1::Builder::new();
+        builder.timer(TokioTimer).header_read_timeout(self.limits.head_time).max_buf_size(head_bytes);
+        let mut connection = pin!(builder.serve_connection(io, service).with_upgrades());
+        let result = tokio::select! {
+            result = connection.as_mut() => result,
+            () = until(&mut self.stopped) => {
+                connection.as_mut().graceful_shutdown();
+                connection.await
+            }
+        };
+        if let Err(error) = result {
+            tracing::debug!(%error, "an rpc connection ended early");
+        }
+    }
+}
+
+/// Returns when the server is stopped, or gone without having been.
+async fn until(stopped: &mut watch::Receiver<bool>) {
+    let _ = stopped.wait_for(|stopped| *stopped).await;
+}
+
+type Slot = tokio::sync::OwnedSemaphorePermit;
+
+async fn accept(listener: &TcpListener, slots: &Arc<Semaphore>) -> std::io::Result<(TcpStream, Slot)> {
+    let slot = Arc::clone(slots).acquire_owned().await.map_err(std::io::Error::other)?;
+    let (stream, _) = listener.accept().await?;
+    Ok((stream, slot))
+}
+
+async fn respond(router: Router, guard: &Guard, request: Request) -> Response {
+    let (parts, body) = request.into_parts();
+    let origin = match guard.admit(&parts) {
+        Admission::Serve(origin) => origin,
+        Admission::Answer(response) => return *response,
+    };
+    let request = Request::from_parts(parts, body);
+    let mut response = match router.oneshot(request).await {
+        Ok(response) => response,
+        Err(never) => match never {},
+    };
+    if let Some(origin) = origin {
+        expose(response.headers_mut(), origin);
+    }
+    response
+}

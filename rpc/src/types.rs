@@ -1,0 +1,25 @@
+//! The JSON of `api.md`: camelCase, amounts as decimal strings, sizes as numbers, bytes as `0x` hex.
+//!
+//! Objects that clients send refuse fields they do not know.
+
+mod account;
+mod call;
+mod chain;
+mod hex;
+mod provider;
+mod storage;
+mod system;
+
+pub use account::{AccountInfo, NextIndex, PendingInfo, PrepareQuery, Prepared, Submitted};
+pub use call::{CallArgs, CallInfo};
+pub use chain::{
+    BlockId, BlockInfo, CertificateInfo, CertificateSignature, HeaderInfo, TransactionInfo, TransactionPlace,
+    TransactionResult, TransactionStatus,
+};
+pub use hex::Hex;
+pub use provider::{ProviderInfo, ProviderState, ServiceKeyInfo, ValidatorInfo};
+pub use storage::{
+    ByteRange, CodeInfo, CommitmentInfo, FileInfo, FileName, FilesQuery, LeaseInfo, LocateQuery, Located, LocatedPiece,
+    LocatedSegment, PieceStatus, Quote, QuoteQuery, Receipt, ResumeKey, RetrievedData, SubmitOptions,
+};
+pub use system::{Health, Page, PeerInfo, SyncState};

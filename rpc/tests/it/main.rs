@@ -1,0 +1,15 @@
+//! The servers from outside: real sockets, and a node that lives in memory behind the ports.
+#![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
+
+mod calls;
+mod errors;
+mod files;
+mod guard;
+mod limits;
+mod memory;
+mod methods;
+mod raw;
+mod samples;
+mod uploads;
+mod websocket;
+mod world;
