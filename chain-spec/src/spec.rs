@@ -292,7 +292,11 @@ impl ChainSpec {
             require(peers.insert(provider.peer_id), &path("peerId"), "is given twice")?;
             let addresses = &provider.addresses;
             let well_formed = addresses.iter().all(|address| address.as_str().starts_with('/'));
-            require(well_formed && (1..=8).contains(&addresses.len()), &path("addresses"), "must be 1 to 8, each /...")?;
+            require(
+                well_formed && (1..=8).contains(&addresses.len()),
+                &path("addresses"),
+                "must be 1 to 8, each /...",
+            )?;
             let needed = u128::from(provider.declared_bytes).checked_mul(parameters.staking.bond_per_byte);
             require(needed.is_some_and(|bond| bond <= provider.bond), &path("bond"), "does not cover declaredBytes")?;
         }

@@ -28,12 +28,12 @@ pub trait Application: Send + Sync + 'static {
     /// If it cannot be made or stored.
     fn propose(&self, height: Height, round: u32) -> Result<Candidate, ApplicationError>;
 
-    /// Judges `bytes`, the SCALE of a block from somebody else, as a block for `height`: decodes within bounds, executes, and
-    /// stores a valid one durably before it returns.
+    /// Judges `bytes`, the SCALE of a block from somebody else, as a block for `height`: decodes within bounds,
+    /// executes, and stores a valid one durably before it returns.
     ///
-    /// If `live`, the block is about to be voted on: `round` is the one it was first proposed in, equal to its header's, and
-    /// its time is held against the clock. If not, it came by sync: `round` is the one it was decided in, so its header's
-    /// may be lower, and the clock is not looked at.
+    /// If `live`, the block is about to be voted on: `round` is the one it was first proposed in, equal to its
+    /// header's, and its time is held against the clock. If not, it came by sync: `round` is the one it was decided
+    /// in, so its header's may be lower, and the clock is not looked at.
     ///
     /// # Errors
     /// If it cannot be judged; a bad block is [`Verdict::Invalid`], not an error.
@@ -70,10 +70,11 @@ pub trait Application: Send + Sync + 'static {
 
 /// Says when there is work for the next block.
 pub trait WorkSignal: Send + Sync {
-    /// Resolves as soon as there is work, at once if there is some already; pending while there is none. May be dropped and
-    /// called again at any time.
+    /// Resolves as soon as there is work, at once if there is some already; pending while there is none. May be
+    /// dropped and called again at any time.
     ///
-    /// Work that is in no block after a commit, because it cannot be, must not count any longer: the chain would spin.
+    /// Work that is in no block after a commit, because it cannot be, must not count any longer: the chain would
+    /// spin.
     fn wait<'a>(&'a self) -> BoxFuture<'a, ()>;
 }
 

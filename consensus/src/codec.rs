@@ -1,6 +1,7 @@
 //! Every format the engine sends or stores, as SCALE of mirror structs.
 //!
-//! Decoding is bounded (length first, then depth and heap), takes all the bytes or fails, and cannot panic its caller.
+//! Decoding is bounded (length first, then depth and heap), takes all the bytes or fails, and cannot panic its
+//! caller.
 
 pub mod limits;
 mod raw;

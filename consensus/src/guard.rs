@@ -1,8 +1,8 @@
 //! The signer's memory on disk: what was signed for each (height, round, kind), so that nothing else ever is.
 //!
-//! The engine's own log is the first guard against a double vote; a log that is damaged or deleted leads to a real one, and
-//! this file prevents it. It is a row of 64-byte records in a file of fixed size, so that a write is one sector and its
-//! sync touches no metadata:
+//! The engine's own log is the first guard against a double vote; a log that is damaged or deleted leads to a real
+//! one, and this file prevents it. It is a row of 64-byte records in a file of fixed size, so that a write is one
+//! sector and its sync touches no metadata:
 //!
 //! | bytes | head record | other records |
 //! |---|---|---|
@@ -13,8 +13,8 @@
 //! | 46, 47..51 | | 1 and the earlier round of a proposal made again, or zeros |
 //! | 56..64 | first bytes of BLAKE3 of the 56 before | the same |
 //!
-//! Zeros follow the last record. Only records of the highest height count. A damaged last record was being written when
-//! the machine stopped, so its signature never left; any other damage refuses to open.
+//! Zeros follow the last record. Only records of the highest height count. A damaged last record was being written
+//! when the machine stopped, so its signature never left; any other damage refuses to open.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -134,8 +134,9 @@ impl Guard {
     /// Writes down, durably, that `value` is about to be signed; once this returns, it may be.
     ///
     /// # Errors
-    /// [`GuardError::Conflict`] if something else was signed for the same height, round and kind, [`GuardError::Past`] or
-    /// [`GuardError::Forgotten`] if that can no longer be known, and [`GuardError::Io`] if it cannot be written.
+    /// [`GuardError::Conflict`] if something else was signed for the same height, round and kind,
+    /// [`GuardError::Past`] or [`GuardError::Forgotten`] if that can no longer be known, and [`GuardError::Io`] if
+    /// it cannot be written.
     pub fn seal(&mut self, height: Height, round: u32, kind: SignedKind, value: Sealed) -> Result<(), GuardError> {
         if self.broken {
             let source = std::io::Error::other("an earlier write failed");

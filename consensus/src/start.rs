@@ -139,8 +139,8 @@ async fn read(application: &Arc<dyn Application>) -> Result<(BlockHash, Head), S
     Ok((genesis, head))
 }
 
-/// Waits until the log's thread, which outlives its actor by a moment, has unlocked the log: only then can the engine be
-/// started again on the same folder.
+/// Waits until the log's thread, which outlives its actor by a moment, has unlocked the log: only then can the
+/// engine be started again on the same folder.
 async fn released(log: &Path) {
     for _ in 0..RELEASE_TRIES {
         // No file, no lock; a file that cannot be opened will be complained about by who starts next.

@@ -1,7 +1,7 @@
 //! Blocks on their way here in parts, and what is known of those that arrived.
 //!
-//! A part is checked against its proposer's signature before anything is kept, so only validators whose turn it is can make
-//! this table grow, and each of them only by [`StreamLimits::open_per_proposer`] blocks.
+//! A part is checked against its proposer's signature before anything is kept, so only validators whose turn it is
+//! can make this table grow, and each of them only by [`StreamLimits::open_per_proposer`] blocks.
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;

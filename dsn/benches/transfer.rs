@@ -2,13 +2,12 @@
 //!
 //! Prints what it measures: these are numbers of a machine, not claims to be checked.
 #![allow(clippy::unwrap_used, reason = "a benchmark may panic")]
-#![expect(missing_docs, reason = "a binary that nobody links")]
 
 #[path = "../tests/it/support.rs"]
 #[allow(dead_code, reason = "shared with the tests")]
 mod support;
 
-use dsn::{PieceKey, Segment, SegmentReader, SegmentUpload, upload_segment};
+use dsn::{Segment, SegmentReader, SegmentUpload, upload_segment};
 use futures::StreamExt as _;
 use pieces::{ErasureCode, PieceHash};
 use runtime::crypto::AccountId;
@@ -61,8 +60,7 @@ async fn small_pieces() {
     puts.buffer_unordered(16).for_each(|_| async {}).await;
     let seconds = started.elapsed().as_secs_f64();
     println!("{:44} {:8.1} pieces/s", "put, pieces of 64 KiB, 16 at a time", 200.0 / seconds);
-    let key = PieceKey { deal: support::deal(), segment: 0, index: 0 };
-    let hash = provider.store.row(&key).unwrap().unwrap().piece_hash;
+    let hash = PieceHash::of(&bytes_of(0, 65_536));
     let started = Instant::now();
     for _ in 0..1000 {
         client.get_bytes(&provider.target(), hash, 65_536, 0..65_536).await.unwrap();

@@ -4,7 +4,7 @@
 //! DIR/files/ab/cd/<hash>         a piece: exactly its bytes, so `b3sum` prints its name
 //! DIR/files/ab/cd/<hash>.obao    its hash tree, beside pieces above 1 MiB
 //! DIR/tmp/                       pieces being written; emptied at start
-//! DIR/index/                     RocksDB: (deal, segment, index) -> hash and terms; hash -> length and reference count
+//! DIR/index/                     RocksDB: (deal, segment, index, hash) -> terms; hash -> length and reference count
 //! ```
 //!
 //! A row exists only for bytes on disk: file synced, renamed, folder synced, then the row synced. Whatever is found
@@ -25,6 +25,7 @@ use files::Files;
 use index::Index;
 use parking_lot::{Condvar, Mutex};
 use pieces::{PieceHash, PieceReader, SliceError};
+use runtime::types::DealId;
 use std::collections::HashSet;
 use std::fmt;
 use std::fs::File;
@@ -162,7 +163,7 @@ impl PieceStore {
             }
         }
         let swept = store.sweep()?;
-        let (pieces, bytes) = store.index.totals();
+        let index::Totals { pieces, bytes, .. } = store.index.totals();
         info!(dir = %dir.display(), pieces, bytes, lost = swept.lost, orphans = swept.orphans, "piece store is open");
         Ok(store)
     }
@@ -230,6 +231,15 @@ impl PieceStore {
         self.index.row(key)
     }
 
+    /// What is kept for one piece of a deal, whatever its bytes: more than one row if an upload was tried again with other
+    /// bytes and it is not known yet which of them is recorded.
+    ///
+    /// # Errors
+    /// The index cannot be read.
+    pub fn rows_of(&self, deal: &DealId, segment: u16, index: u8) -> Result<Vec<(PieceKey, PieceRow)>, StoreError> {
+        self.index.rows_of(deal, segment, index)
+    }
+
     /// Up to `limit` rows behind `after`, in order, at most [`PAGE_ROWS_MAX`].
     ///
     /// # Errors
@@ -247,9 +257,9 @@ impl PieceStore {
     }
 
     fn release_if(&self, key: &PieceKey, which: impl Fn(&PieceRow) -> bool) -> Result<(), StoreError> {
-        if let Some(unused) = self.index.remove(key, which)? {
+        if self.index.remove(key, which)? {
             self.index.sync()?;
-            self.collect(&unused)?;
+            self.collect(&key.piece_hash)?;
         }
         Ok(())
     }
@@ -265,12 +275,17 @@ impl PieceStore {
 
     /// Bytes of all pieces.
     pub fn used_bytes(&self) -> u64 {
-        self.index.totals().1
+        self.index.totals().bytes
     }
 
     /// Different pieces.
     pub fn piece_count(&self) -> u64 {
-        self.index.totals().0
+        self.index.totals().pieces
+    }
+
+    /// Bytes of rows that are not known to be recorded.
+    pub fn unrecorded_bytes(&self) -> u64 {
+        self.index.totals().unrecorded_bytes
     }
 
     /// The store's limits.

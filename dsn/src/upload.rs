@@ -157,8 +157,9 @@ pub enum UploadError {
 fn describe(missing: &[u8], failures: &[ColumnFailure]) -> String {
     let why = |index: &u8| {
         let reasons = failures.iter().filter(|failure| failure.index == *index);
-        let reasons: Vec<_> =
-            reasons.map(|failure| format!("{} in slot {}: {}", failure.provider, failure.slot, failure.reason)).collect();
+        let reasons: Vec<_> = reasons
+            .map(|failure| format!("{} in slot {}: {}", failure.provider, failure.slot, failure.reason))
+            .collect();
         let reasons = if reasons.is_empty() { "no candidate".into() } else { reasons.join(", ") };
         format!("piece {index} ({reasons})")
     };

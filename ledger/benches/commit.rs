@@ -16,7 +16,7 @@ use runtime::execute::{Executed, HeaderDraft, Proposal, execute_block};
 use runtime::fees::signature_count;
 use runtime::state::Changes;
 use runtime::testkit::{Kit, NAMES, SeededRng, dev_parameters, key, manifest};
-use runtime::types::{Block, SignedTransaction, list_root};
+use runtime::types::{Block, CommitCertificate, SignedTransaction, list_root};
 
 const STORES: u64 = 100;
 const ROUNDS: u64 = 9;
@@ -27,12 +27,15 @@ type Rows = BTreeMap<String, BTreeMap<Vec<u8>, Vec<u8>>>;
 
 fn main() {
     for (name, k, n, providers) in [("dev 2 of 4", 2, 4, 4), ("standard 10 of 30", 10, 30, 40)] {
-        let mut bench = Bench::new(ErasureCode::new(k, n, 1 << 16), providers);
-        let mut rounds: Vec<_> = (0..ROUNDS).map(|round| bench.round(round)).collect();
+        let code = ErasureCode::new(k, n, 1 << 16);
+        // First the blocks and what they write, then the same blocks again with nothing in between that disturbs.
+        let (before, recorded) = Chain::new(providers).record(code);
+        let mut rounds = Chain::new(providers).replay(&before, &recorded);
         println!("\n{name}: {STORES} stores, {ENTRIES} entries before, median of {ROUNDS}");
-        println!("  {}", rounds.last().unwrap().size);
+        println!("  {}", recorded[recorded.len() - 1].size());
         for what in ["execute", "preview", "execute + preview", "commit"] {
-            let (ours, least) = (median(&mut rounds, |round| round.times[what].0), median(&mut rounds, |round| round.times[what].1));
+            let ours = median(&mut rounds, |round| round.times[what].0);
+            let least = median(&mut rounds, |round| round.times[what].1);
             let ratio = ours.as_secs_f64() / least.as_secs_f64();
             println!("  {what:18} {ours:>10.2?}   least {least:>10.2?}   ratio {ratio:.2}");
         }
@@ -47,48 +50,62 @@ fn median(rounds: &mut [Round], of: impl Fn(&Round) -> Duration) -> Duration {
     times[times.len() / 2]
 }
 
+/// A block and the rows that committing it writes.
+struct Recorded {
+    block: Block,
+    certificate: CommitCertificate,
+    signatures: u32,
+    rows: Rows,
+}
+
+impl Recorded {
+    fn size(&self) -> String {
+        let bytes: usize = self.rows.values().flatten().map(|(key, value)| key.len() + value.len()).sum();
+        let count: usize = self.rows.values().map(BTreeMap::len).sum();
+        format!(
+            "{} signatures, {} keys changed, {count} rows, {bytes} bytes",
+            self.signatures,
+            self.rows["values"].len()
+        )
+    }
+}
+
+/// Times of one block: ours and the least.
 struct Round {
     times: BTreeMap<&'static str, (Duration, Duration)>,
     single: Duration,
-    size: String,
 }
 
-struct Bench {
+struct Chain {
     folder: tempfile::TempDir,
     ledger: Ledger,
-    /// The same rows, written by nobody's rules; its folder must outlive it.
-    raw: rocksdb::DB,
-    _raw_folder: tempfile::TempDir,
     kit: Kit,
-    code: ErasureCode,
     tree: MemoryTree,
 }
 
-impl Bench {
-    fn new(code: ErasureCode, providers: u32) -> Self {
-        let (folder, raw_folder) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+impl Chain {
+    fn new(providers: u32) -> Self {
+        let folder = tempfile::tempdir().unwrap();
         let mut kit = Kit::new(dev_parameters(), providers, 1);
         let ledger = Ledger::open(folder.path(), &kit.genesis).unwrap();
         kit.genesis_hash = ledger.genesis_hash();
         let mut tree = MemoryTree::default();
         for part in 0..10u32 {
-            let of_part = (0..ENTRIES / 10).map(|number| [&[0x40][..], &part.to_be_bytes(), &number.to_be_bytes()].concat());
-            let changes: Changes = of_part.map(|key| (key, Some(vec![7; 100]))).collect();
+            let entry =
+                |number: u32| ([&[0x40][..], &part.to_be_bytes(), &number.to_be_bytes()].concat(), Some(vec![7; 100]));
+            let changes: Changes = (0..ENTRIES / 10).map(entry).collect();
             tree.put(&changes);
             commit_synthetic(&ledger, changes);
         }
-        let rows = dump(folder.path());
-        let raw = open_raw(raw_folder.path(), &rows);
-        write_raw(&raw, &rows);
-        Self { folder, ledger, raw, _raw_folder: raw_folder, kit, code, tree }
+        Self { folder, ledger, kit, tree }
     }
 
-    fn stores(&mut self, round: u64) -> Vec<SignedTransaction> {
+    fn stores(&mut self, code: ErasureCode, round: u64) -> Vec<SignedTransaction> {
         let (state, head) = (self.ledger.state(), self.ledger.head());
         let store = |number: u64| {
             let owner = key(NAMES[usize::try_from(number % 4).unwrap()]);
             let nonce = round * (STORES / 4) + number / 4;
-            let file = manifest(self.code, 1_000_000, 64 << 20, round * STORES + number);
+            let file = manifest(code, 1_000_000, 64 << 20, round * STORES + number);
             let intent = self.kit.intent(&owner, nonce, &file, 10, &head.header);
             let store = self.kit.store(&state, &owner, intent, file);
             self.kit.sign_store(&owner, nonce, store)
@@ -96,38 +113,57 @@ impl Bench {
         (0..STORES).map(store).collect()
     }
 
-    fn round(&mut self, round: u64) -> Round {
-        let transactions = self.stores(round);
-        let (head, state, genesis) = (self.ledger.head(), self.ledger.state(), self.ledger.genesis_hash());
-        let (proposer, vrf) = self.kit.proposer(&state, &head.header, 0);
-        let time_ms = head.header.timestamp_ms + 1000;
-        let mut proposal = Proposal::begin(&state, genesis, &head.header, time_ms, 0, proposer, vrf).unwrap();
-        transactions.iter().for_each(|transaction| proposal.apply(transaction).unwrap());
-        let proposed = proposal.finish().unwrap();
-        let block = proposed.block(self.ledger.preview(&proposed.changes).unwrap().root);
-        let signatures: u32 = transactions.iter().map(|signed| signature_count(&signed.transaction)).sum();
-        let messages = signed_messages(signatures);
+    /// Makes and commits the blocks; returns all rows before the first, and what each adds.
+    fn record(mut self, code: ErasureCode) -> (Rows, Vec<Recorded>) {
+        let first = dump(self.folder.path());
+        let mut before = first.clone();
+        let mut recorded = Vec::new();
+        for round in 0..ROUNDS {
+            let transactions = self.stores(code, round);
+            let (head, state, genesis) = (self.ledger.head(), self.ledger.state(), self.ledger.genesis_hash());
+            let (proposer, vrf) = self.kit.proposer(&state, &head.header, 0);
+            let time_ms = head.header.timestamp_ms + 1000;
+            let mut proposal = Proposal::begin(&state, genesis, &head.header, time_ms, 0, proposer, vrf).unwrap();
+            transactions.iter().for_each(|transaction| proposal.apply(transaction).unwrap());
+            let executed = proposal.finish().unwrap();
+            let preview = self.ledger.preview(&executed.changes).unwrap();
+            let block = executed.block(preview.root);
+            let certificate = self.kit.certificate(&block.header);
+            self.ledger.commit(&block, &executed, preview, &certificate).unwrap();
+            let after = dump(self.folder.path());
+            let rows = difference(&before, &after);
+            before = after;
+            let signatures = transactions.iter().map(|signed| signature_count(&signed.transaction)).sum();
+            recorded.push(Recorded { block, certificate, signatures, rows });
+        }
+        (first, recorded)
+    }
 
-        let (executed, execute) = timed(|| execute_block(&state, genesis, &head.header, &block).unwrap());
+    /// Executes and commits recorded blocks, each step beside the least that it could cost.
+    fn replay(mut self, before: &Rows, recorded: &[Recorded]) -> Vec<Round> {
+        let raw_folder = tempfile::tempdir().unwrap();
+        let raw = open_raw(raw_folder.path(), before);
+        write_raw(&raw, before);
+        recorded.iter().map(|recorded| self.replay_one(&raw, recorded)).collect()
+    }
+
+    fn replay_one(&mut self, raw: &rocksdb::DB, recorded: &Recorded) -> Round {
+        let Recorded { block, certificate, signatures, rows } = recorded;
+        let messages = signed_messages(*signatures);
+        let (head, state, genesis) = (self.ledger.head(), self.ledger.state(), self.ledger.genesis_hash());
+        let (executed, execute) = timed(|| execute_block(&state, genesis, &head.header, block).unwrap());
         let ((), least_execute) = timed(|| verify_batch(&messages).unwrap());
         let (preview, preview_time) = timed(|| self.ledger.preview(&executed.changes).unwrap());
         let (single, least_preview) = self.tree.put(&executed.changes);
-        let before = dump(self.folder.path());
-        let certificate = self.kit.certificate(&block.header);
-        let ((), commit) = timed(|| self.ledger.commit(&block, &executed, preview, &certificate).unwrap());
-        let rows = difference(&before, dump(self.folder.path()));
-        let least_commit = write_raw(&self.raw, &rows);
-
-        let bytes: usize = rows.values().flatten().map(|(key, value)| key.len() + value.len()).sum();
-        let count: usize = rows.values().map(BTreeMap::len).sum();
-        let size = format!("{signatures} signatures, {} keys changed, {count} rows, {bytes} bytes", executed.changes.len());
+        let ((), commit) = timed(|| self.ledger.commit(block, &executed, preview, certificate).unwrap());
+        let least_commit = write_raw(raw, rows);
         let times = BTreeMap::from([
             ("execute", (execute, least_execute)),
             ("preview", (preview_time, least_preview)),
             ("execute + preview", (execute + preview_time, least_execute + least_preview)),
             ("commit", (commit, least_commit)),
         ]);
-        Round { times, single, size }
+        Round { times, single }
     }
 }
 
@@ -171,7 +207,7 @@ fn commit_synthetic(ledger: &Ledger, changes: Changes) {
     let preview = ledger.preview(&executed.changes).unwrap();
     let block: Block = executed.block(preview.root);
     let (height, block_hash) = (block.header.height, block.hash());
-    let certificate = runtime::types::CommitCertificate { height, round: 0, block_hash, signatures: vec![] };
+    let certificate = CommitCertificate { height, round: 0, block_hash, signatures: vec![] };
     ledger.commit(&block, &executed, preview, &certificate).unwrap();
 }
 
@@ -188,11 +224,13 @@ fn dump(path: &Path) -> Rows {
     names.iter().map(of).collect()
 }
 
-fn difference(before: &Rows, mut after: Rows) -> Rows {
-    for (name, rows) in &mut after {
-        rows.retain(|key, value| before[name].get(key) != Some(value));
-    }
-    after
+/// The rows that are new or other than before.
+fn difference(before: &Rows, after: &Rows) -> Rows {
+    let new = |(name, rows): (&String, &BTreeMap<Vec<u8>, Vec<u8>>)| {
+        let rows = rows.iter().filter(|(key, value)| before[name].get(*key) != Some(value));
+        (name.clone(), rows.map(|(key, value)| (key.clone(), value.clone())).collect())
+    };
+    after.iter().map(new).collect()
 }
 
 fn open_raw(path: &Path, rows: &Rows) -> rocksdb::DB {
@@ -204,13 +242,17 @@ fn open_raw(path: &Path, rows: &Rows) -> rocksdb::DB {
 
 /// A bare synced write of the rows into the same families of another database that held the same rows before.
 fn write_raw(db: &rocksdb::DB, rows: &Rows) -> Duration {
-    let mut batch = rocksdb::WriteBatch::default();
-    for (name, rows) in rows {
-        rows.iter().for_each(|(key, value)| batch.put_cf(db.cf_handle(name).unwrap(), key, value));
-    }
     let mut synced = rocksdb::WriteOptions::default();
     synced.set_sync(true);
-    timed(|| db.write_opt(batch, &synced).unwrap()).1
+    let write = || {
+        let mut batch = rocksdb::WriteBatch::default();
+        for (name, rows) in rows {
+            let family = db.cf_handle(name).unwrap();
+            rows.iter().for_each(|(key, value)| batch.put_cf(family, key, value));
+        }
+        db.write_opt(batch, &synced).unwrap();
+    };
+    timed(write).1
 }
 
 /// jmt over a map.

@@ -9,8 +9,8 @@ use runtime::types::{BlockHash, Header, Height};
 
 use crate::commit::HeightWrite;
 use crate::db::Database;
-use crate::db::tables::{BODIES, CERTIFICATES, HEADERS, META, Row};
 use crate::db::key::MetaKey;
+use crate::db::tables::{BODIES, CERTIFICATES, HEADERS, META, Row};
 use crate::error::{LedgerError, OpenError};
 use crate::preview::Preview;
 use crate::state::StateSnapshot;
@@ -127,7 +127,8 @@ impl std::fmt::Debug for Ledger {
 
 fn write_genesis(database: &Database, first: &Head, preview: &Preview) -> Result<(), LedgerError> {
     let mut batch = database.batch();
-    let row = HeightWrite { header: &first.header, hash: first.hash, transactions: &[], events: &[], certificate: None };
+    let row =
+        HeightWrite { header: &first.header, hash: first.hash, transactions: &[], events: &[], certificate: None };
     row.write(database, &mut batch, preview)?;
     batch.put(&META, &MetaKey::Format, &row_of(&FORMAT));
     batch.put(&META, &MetaKey::Genesis, &row_of(&first.hash));

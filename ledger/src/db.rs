@@ -4,8 +4,8 @@ use std::path::Path;
 
 use parking_lot::Mutex;
 use rocksdb::{
-    BlockBasedOptions, Cache, ChecksumType, ColumnFamily, ColumnFamilyDescriptor, DB, DBCompressionType,
-    DBRawIterator, DBRecoveryMode, Options, ReadOptions, SliceTransform, WriteBatch, WriteOptions,
+    BlockBasedOptions, Cache, ChecksumType, ColumnFamily, ColumnFamilyDescriptor, DB, DBCompressionType, DBRawIterator,
+    DBRecoveryMode, Options, ReadOptions, SliceTransform, WriteBatch, WriteOptions,
 };
 
 use crate::error::{DatabaseError, LedgerError, OpenError};
@@ -39,8 +39,7 @@ pub struct Database {
 impl Database {
     /// Opens the database in `path` and makes what is missing.
     pub fn open(path: &Path) -> Result<Self, OpenError> {
-        std::fs::create_dir_all(path)
-            .map_err(|source| OpenError::Folder { path: path.to_owned(), source })?;
+        std::fs::create_dir_all(path).map_err(|source| OpenError::Folder { path: path.to_owned(), source })?;
         let cache = Cache::new_lru_cache(CACHE_BYTES);
         let families =
             tables::ALL.iter().map(|(name, shape)| ColumnFamilyDescriptor::new(*name, family_options(*shape, &cache)));

@@ -147,11 +147,7 @@ impl Mempool {
     ///
     /// # Errors
     /// [`StateError`] if an account cannot be read.
-    pub fn select<V: StateView>(
-        &self,
-        view: &V,
-        max_bytes: usize,
-    ) -> Result<Vec<Arc<SignedTransaction>>, StateError> {
+    pub fn select<V: StateView>(&self, view: &V, max_bytes: usize) -> Result<Vec<Arc<SignedTransaction>>, StateError> {
         self.pool.lock().select(max_bytes, |id| Ok(account(view, id)?.nonce))
     }
 

@@ -177,7 +177,8 @@ impl Ledger {
 
     fn indexed<T: Row>(&self, key: &IndexKey) -> Result<Option<T>, LedgerError> {
         let row = self.database().get(&INDEXES, key)?;
-        row.map(|row| T::from_row(&row.0).map_err(|what| LedgerError::Corrupt { family: INDEXES.name, what })).transpose()
+        row.map(|row| T::from_row(&row.0).map_err(|what| LedgerError::Corrupt { family: INDEXES.name, what }))
+            .transpose()
     }
 
     /// The files of the rows that begin with `prefix`, each once.
@@ -199,7 +200,11 @@ impl Ledger {
             }
             items.push(file);
             // A provider may hold pieces of many segments of one file.
-            if key.to_bytes().len() == prefix.len() + FileId::LENGTH { rows.advance() } else { rows.seek(&behind(&file)) }
+            if key.to_bytes().len() == prefix.len() + FileId::LENGTH {
+                rows.advance()
+            } else {
+                rows.seek(&behind(&file))
+            }
         }
         Ok(Page { items, cursor: None })
     }

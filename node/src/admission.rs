@@ -52,8 +52,7 @@ impl LedgerAdmission {
         }
         signed.verify().map_err(|_| refuse(RefusalCode::NotPermitted, "the intent's signature does not hold"))?;
         let epochs = parameters.placement.placement_epochs;
-        let commitment =
-            commitment_for(intent, epochs, open.segment, open.index, PieceHash::ZERO, 0, self.account);
+        let commitment = commitment_for(intent, epochs, open.segment, open.index, PieceHash::ZERO, 0, self.account);
         Ok(Admitted { deal: commitment.deal, kind: AdmittedKind::Commit(commitment) })
     }
 

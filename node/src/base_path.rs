@@ -43,6 +43,11 @@ impl BasePath {
         &self.root
     }
 
+    /// Everything of this chain.
+    pub fn chain(&self) -> &Path {
+        &self.chain
+    }
+
     /// Blocks, state and indexes.
     pub fn ledger(&self) -> PathBuf {
         self.chain.join("ledger")

@@ -24,7 +24,9 @@ use runtime::crypto::{AccountId, KeyPair};
 use runtime::execute::{BLOCK_OVERHEAD_BYTES, ExecuteError, Executed, Proposal, execute_block};
 use runtime::state::{ReadTables, StateError};
 use runtime::tables::{ChainState, ParameterTable, ValidatorSets};
-use runtime::types::{Block, BlockHash, CommitCertificate, Height, Parameters, SignedTransaction, TxHash, ValidatorSet};
+use runtime::types::{
+    Block, BlockHash, CommitCertificate, Height, Parameters, SignedTransaction, TxHash, ValidatorSet,
+};
 use runtime::validate::{check_decided, check_live_time};
 use tokio::sync::{Notify, watch};
 
@@ -117,7 +119,9 @@ impl Chain {
         for transaction in self.mempool.select(&state, room).map_err(unreadable)? {
             if let Err(rejected) = proposal.apply(&transaction) {
                 let hash = transaction.hash();
-                let rule = rejected.rule().ok_or_else(|| ApplicationError::caused("the state cannot be read", rejected.clone()))?;
+                let rule = rejected
+                    .rule()
+                    .ok_or_else(|| ApplicationError::caused("the state cannot be read", rejected.clone()))?;
                 tracing::debug!(%hash, rule = rule.name(), "transaction dropped");
                 self.mempool.discard(&hash);
             }
@@ -264,13 +268,12 @@ impl WorkSignal for Chain {
             if self.mempool.has_ready() {
                 return;
             }
-            match self.epoch_ends_in() {
-                Ok(left) => tokio::select! {
+            // If the state cannot be read, the engine hears of it when it asks for the head.
+            if let Ok(left) = self.epoch_ends_in() {
+                tokio::select! {
                     () = woken => {}
                     () = tokio::time::sleep(left) => {}
-                },
-                // The engine reports the failure when it asks for the head.
-                Err(_) => {}
+                }
             }
         })
     }

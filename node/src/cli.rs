@@ -1,6 +1,7 @@
 //! The command line: `node` runs a node, `node file` moves files through one.
 
 pub mod file;
+pub mod purge;
 pub mod run;
 
 use std::process::ExitCode;
@@ -26,6 +27,8 @@ pub struct Cli {
 enum Command {
     /// Put files into a network, get them back, and see where their pieces are.
     File(FileArgs),
+    /// Delete everything that this machine keeps of a chain.
+    PurgeChain(purge::PurgeArgs),
 }
 
 #[derive(Debug, Args)]
@@ -39,6 +42,7 @@ impl Cli {
     pub fn run(self) -> anyhow::Result<()> {
         match self.command {
             Some(Command::File(args)) => args.command.run(),
+            Some(Command::PurgeChain(args)) => args.run(),
             None => self.run.run(),
         }
     }

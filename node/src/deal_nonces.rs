@@ -48,8 +48,7 @@ impl DealNonces {
         let mut taken = self.taken.lock();
         let nonces = taken.entry(owner).or_default();
         let mut window = account.deal_high..account.deal_high.saturating_add(DEAL_WINDOW);
-        let nonce =
-            window.find(|nonce| !nonces.contains(nonce) && check_deal_nonce(account, *nonce).is_ok())?;
+        let nonce = window.find(|nonce| !nonces.contains(nonce) && check_deal_nonce(account, *nonce).is_ok())?;
         nonces.insert(nonce);
         Some(DealNonce { nonce, owner, taken: self.taken.clone() })
     }

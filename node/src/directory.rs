@@ -1,11 +1,11 @@
 //! Who provides, as the ledger records it: from a provider's number to a peer that can be asked.
 
 use dsn::PeerTarget;
+use pieces::FileId;
 use runtime::crypto::PublicKey;
 use runtime::state::{ReadTables, StateError};
-use runtime::tables::{Files, Provider, ProviderStatus, Providers, Segment, Segments, File, FileStatus};
+use runtime::tables::{File, FileStatus, Files, Provider, ProviderStatus, Providers, Segment, Segments};
 use runtime::types::{Height, Text};
-use pieces::FileId;
 
 /// Where a provider's peer is.
 pub fn target(provider: &Provider) -> PeerTarget {

@@ -9,9 +9,9 @@ use bytes::Bytes;
 use dsn::{DownloadError, Segment as DsnSegment, SegmentReader};
 use futures::stream::{BoxStream, StreamExt, TryStreamExt};
 use pieces::{ErasureCode, FileId, SegmentManifest, plan_range};
+use rpc::ApiError;
 use rpc::ports::{ByteStream, Retrieved};
 use rpc::types::ByteRange;
-use rpc::ApiError;
 
 use runtime::tables::File;
 
@@ -53,8 +53,7 @@ impl Fetch {
         let first = bytes.next().await.transpose()?;
         let traffic = self.traffic.clone();
         let counted = move |chunk: &Bytes| traffic.serve(chunk.len());
-        let stream: ByteStream =
-            futures::stream::iter(first.map(Ok)).chain(bytes).inspect_ok(counted).boxed();
+        let stream: ByteStream = futures::stream::iter(first.map(Ok)).chain(bytes).inspect_ok(counted).boxed();
         Ok(Retrieved { offset, size, stream })
     }
 

@@ -18,8 +18,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use futures::{FutureExt, StreamExt};
-use pieces::{FileId, FileManifest};
 use parking_lot::Mutex;
+use pieces::{FileId, FileManifest};
 use rpc::ports::{ByteStream, Upload, UploadProgress};
 use rpc::types::{Receipt, SubmitOptions};
 use rpc::{ApiError, TryAgain};
@@ -74,8 +74,11 @@ struct Inner {
     uploads: Arc<Semaphore>,
     sending: Semaphore,
     /// One upload of a file by an account at a time: the second finds the first one's lease.
-    files: Mutex<HashMap<(AccountId, FileId), Arc<tokio::sync::Mutex<()>>>>,
+    files: Mutex<HashMap<(AccountId, FileId), Turn>>,
 }
+
+/// Held by the upload whose turn it is.
+type Turn = Arc<tokio::sync::Mutex<()>>;
 
 /// What an upload was asked to be, checked.
 #[derive(Clone, Debug)]
@@ -106,7 +109,7 @@ impl Gateway {
     }
 
     /// Takes a body and stores it; the work goes on by itself.
-    pub async fn submit(&self, body: ByteStream, options: SubmitOptions) -> Result<Upload, ApiError> {
+    pub fn submit(&self, body: ByteStream, options: SubmitOptions) -> Result<Upload, ApiError> {
         let inner = self.inner.clone();
         let order = inner.order(&options)?;
         let permit = inner.uploads.clone().try_acquire_owned();
@@ -127,9 +130,9 @@ impl Inner {
     fn order(&self, options: &SubmitOptions) -> Result<Order, ApiError> {
         let parameters = self.parts.chain.parameters().map_err(of_state)?;
         let name = options.profile.as_deref();
-        let profile = parameters.profile(name).ok_or_else(|| {
-            ApiError::BadParams(format!("the chain has no profile {}", name.unwrap_or("at all")))
-        })?;
+        let profile = parameters
+            .profile(name)
+            .ok_or_else(|| ApiError::BadParams(format!("the chain has no profile {}", name.unwrap_or("at all"))))?;
         let lease_epochs = options.lease_epochs.unwrap_or(parameters.prices.default_lease_epochs);
         let longest = parameters.prices.max_lease_epochs;
         if !(1..=longest).contains(&lease_epochs) {
@@ -207,7 +210,7 @@ impl Inner {
             if let Some(to) = lease.and_then(|lease| live_until(&lease, epoch)) {
                 return self.known(&spooled.manifest, file, order, to);
             }
-            self.lease(spooled, order).await?
+            self.lease(spooled, order)?
         } else {
             self.deal(spooled, order).await?
         };

@@ -11,12 +11,15 @@ use runtime::crypto::{AccountId, KeyPair};
 use runtime::state::ReadTables;
 use runtime::tables::{ProviderNumbers, Providers};
 use runtime::types::{Call, ProvidersCall, Text, UpdateProvider};
+use tokio::task::JoinHandle;
 use zeroize::Zeroizing;
 
 use crate::admission::LedgerAdmission;
 use crate::base_path::BasePath;
 use crate::chain::Chain;
 use crate::submitter::Submitter;
+
+mod sweep;
 
 /// Bytes that stay free on the disk whatever is put.
 const RESERVE_BYTES: u64 = 1 << 30;
@@ -46,6 +49,7 @@ impl ProviderKeys {
 pub struct Provider {
     account: KeyPair,
     peer: Peer,
+    sweeping: JoinHandle<()>,
 }
 
 impl Provider {
@@ -64,14 +68,15 @@ impl Provider {
                 .with_context(|| format!("make the folder {}", folder.display()))
                 .and_then(|()| PieceStore::open(&folder, limits).context("open the piece store"))
         });
-        let store = opening.await?.with_context(|| format!("provider {account}"))?;
+        let store = Arc::new(opening.await?.with_context(|| format!("provider {account}"))?);
         let genesis = chain.ledger().genesis_hash();
         let ports = base.network().join(format!("{account}.port"));
         let recorded = recorded_port(&chain, &account)?;
         let peer = start_peer(&keys.peer_seed, genesis, &ports, recorded).await?;
-        let admission = Arc::new(LedgerAdmission::new(chain, account, keys.service));
-        peer.serve(PieceService::new(Arc::new(store), admission))?;
-        Ok(Self { account: keys.account, peer })
+        let admission = Arc::new(LedgerAdmission::new(chain.clone(), account, keys.service));
+        peer.serve(PieceService::new(store.clone(), admission))?;
+        let sweeping = tokio::spawn(sweep::every_hour(chain, store, account));
+        Ok(Self { account: keys.account, peer, sweeping })
     }
 
     /// The provider's peer.
@@ -100,6 +105,7 @@ impl Provider {
 
     /// Stops serving.
     pub async fn stop(self) {
+        self.sweeping.abort();
         self.peer.stop().await;
     }
 }
@@ -136,12 +142,9 @@ async fn start_peer(
 }
 
 /// A peer on a loopback port.
-pub async fn listen(
-    seed: &[u8; 32],
-    genesis: runtime::types::BlockHash,
-    port: u16,
-) -> Result<Peer, dsn::StartError> {
-    let address: Multiaddr = format!("/ip4/127.0.0.1/tcp/{port}").parse().expect("a loopback address is a multiaddress");
+pub async fn listen(seed: &[u8; 32], genesis: runtime::types::BlockHash, port: u16) -> Result<Peer, dsn::StartError> {
+    let address: Multiaddr =
+        format!("/ip4/127.0.0.1/tcp/{port}").parse().expect("a loopback address is a multiaddress");
     let config = PeerConfig {
         secret: *seed,
         listen: vec![address],

@@ -53,7 +53,7 @@ fn main() {
     );
     let floor = batch + update;
     println!("execute_block / (verify_batch + map) = {:.2}", whole.as_secs_f64() / floor.as_secs_f64());
-    println!("rules alone: {:.1} us a store", (whole - batch).as_secs_f64() * 1e6 / STORES as f64);
+    println!("rules alone: {:.1} us a store", whole.saturating_sub(batch).as_secs_f64() * 1e6 / STORES as f64);
 
     let wrapped = wrap_last(&simulation, &block);
     let slow = median("execute_block, one wallet-wrapped signature", || drop(black_box(execute(&wrapped))));

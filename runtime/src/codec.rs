@@ -30,7 +30,8 @@ pub enum DecodeError {
     },
 }
 
-/// Decodes all of `bytes`, at most `max_bytes` of them, with at most 16 levels of nesting and 8 times `max_bytes` of heap.
+/// Decodes all of `bytes`, at most `max_bytes` of them, with at most 16 levels of nesting and 8 times `max_bytes` of
+/// heap.
 ///
 /// # Errors
 /// [`DecodeError`]; too long is found before anything is decoded.

@@ -1,4 +1,4 @@
-//! Keys and signatures: sr25519 for accounts, services and votes; ed25519 verification for peer keys; the VRF of the beacon.
+//! Keys and signatures: sr25519 for accounts, services and votes; ed25519 for peer keys; the VRF of the beacon.
 //!
 //! This is the only file that knows schnorrkel and ed25519-dalek. A signature says what it is for: every kind of
 //! message has its own [`Purpose`], and there is no way to sign bytes without naming one. Signing takes the caller's
@@ -16,7 +16,8 @@ use crate::types::BlockHash;
 pub mod derive;
 pub mod ss58;
 
-/// Randomness for signing, as schnorrkel takes it. Callers bring it: the operating system's in a node, a seeded one in a test.
+/// Randomness for signing, as schnorrkel takes it. Callers bring it: the operating system's in a node, a seeded one in
+/// a test.
 pub use rand_core::{CryptoRng, RngCore};
 
 /// What a signature is for; each purpose signs under a context of its own, so no signature can be used as another.
@@ -224,7 +225,7 @@ impl PeerKey {
 }
 
 impl PeerSignature {
-    /// Signs as the peer with this ed25519 secret. Nodes sign with the key of their swarm; this is for presets and tests.
+    /// Signs as the peer with this ed25519 secret. Nodes sign with their swarm's key; this is for presets and tests.
     #[must_use]
     pub fn sign(secret: &[u8; 32], message: &[u8]) -> (PeerKey, Self) {
         use ed25519_dalek::Signer;

@@ -1,13 +1,13 @@
 //! Who may hold a segment's pieces: a list of slots that everybody computes alike from an epoch's snapshot.
 //!
-//! A provider is drawn with a probability in proportion to its weight, unless it, its operator or its zone is at its cap.
-//! Caps guard against accidents, not against somebody who registers under many names: bonds price those.
+//! A provider is drawn in proportion to its weight, unless it, its operator or its zone is at its cap. Caps guard
+//! against accidents, not against somebody who registers under many names: bonds price those.
 
-use crate::rule::Rule;
-use crate::types::{DealId, PlacementParameters};
 use pieces::ErasureCode;
 
+use crate::rule::Rule;
 use crate::tables::{Snapshot, SnapshotEntry};
+use crate::types::{DealId, PlacementParameters};
 
 /// Slots are named by one byte.
 const SLOTS_MAX: usize = 256;

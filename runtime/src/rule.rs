@@ -9,7 +9,8 @@ use thiserror::Error;
 macro_rules! rules {
     ($($index:literal $name:ident $text:literal $sentence:literal;)*) => {
         /// A rule that refused something.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode, DecodeWithMemTracking, Error)]
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Error)]
+        #[derive(Encode, Decode, DecodeWithMemTracking)]
         pub enum Rule {
             $(
                 #[doc = $sentence]

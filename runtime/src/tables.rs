@@ -208,6 +208,14 @@ pub struct Provider {
     pub status: ProviderStatus,
 }
 
+impl Provider {
+    /// The service key in force at `height`.
+    #[must_use]
+    pub fn service_key_at(&self, height: Height) -> Option<PublicKey> {
+        self.service_keys.iter().rev().find(|entry| entry.from_height <= height).map(|entry| entry.key)
+    }
+}
+
 /// A key that signs commitments.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode, DecodeWithMemTracking)]
 pub struct ServiceKey {

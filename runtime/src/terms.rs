@@ -31,8 +31,8 @@ pub fn commitment_for(
     }
 }
 
-/// The epoch until which (exclusive) every holder of an intent's pieces promises to keep them: late enough for the lease
-/// of a Store that lands at the last moment. None if it is later than any epoch.
+/// The epoch until which (exclusive) every holder of an intent's pieces promises to keep them: late enough for the
+/// lease of a Store that lands at the last moment. None if it is later than any epoch.
 #[must_use]
 pub fn until_epoch(intent: &UploadIntent, placement_epochs: u32) -> Option<Epoch> {
     intent.snapshot_epoch.checked_add(placement_epochs)?.checked_add(1)?.checked_add(intent.lease_epochs)

@@ -1,7 +1,7 @@
 //! The mirror structs. Field order and indices are the wire format, frozen by `tests/golden/formats.txt`.
 //!
-//! Rounds are `Option<u32>`: the engine's own conversion from integers asserts. Only the rounds that point back to an earlier
-//! one may be undefined; elsewhere an undefined round is refused before the engine sees it.
+//! Rounds are `Option<u32>`: the engine's own conversion from integers asserts. Only the rounds that point back to
+//! an earlier one may be undefined; elsewhere an undefined round is refused before the engine sees it.
 
 #![expect(clippy::cast_possible_truncation, reason = "the derive casts the indices of variants, which are written out")]
 

@@ -92,7 +92,8 @@ impl Host {
     }
 }
 
-/// The hash of the one block that these bytes are; none if they are not a block, or a header with another's transactions.
+/// The hash of the one block that these bytes are; none if they are not a block, or a header with another's
+/// transactions.
 pub(super) fn identify(bytes: &[u8], bytes_max: usize) -> Option<BlockHash> {
     let read = || {
         let block = decode_bounded::<Block>(bytes, bytes_max).ok()?;

@@ -1,8 +1,8 @@
 //! Proposal parts: a block in pieces small enough to gossip.
 //!
-//! The proposer signs a manifest, which names the block and the hash of every part, once; each part carries the manifest and
-//! that signature. So any part can be checked by itself, in any order, a block costs one signature check, and whoever has
-//! the block and the signature can send the original parts again.
+//! The proposer signs a manifest, which names the block and the hash of every part, once; each part carries the
+//! manifest and that signature. So any part can be checked by itself, in any order, a block costs one signature
+//! check, and whoever has the block and the signature can send the original parts again.
 
 use malachite::app::types::core;
 use parity_scale_codec::{Decode, DecodeWithMemTracking, Encode};

@@ -1,5 +1,5 @@
-//! The formats, frozen. `PIECEWISE_BLESS=1` writes the file anew: an explicit approval of another format, in a commit of
-//! its own, never a way to make this test pass.
+//! The formats, frozen. `PIECEWISE_BLESS=1` writes the file anew: an explicit approval of another format, in a
+//! commit of its own, never a way to make this test pass.
 
 use std::fmt::Write;
 use std::path::Path;

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use consensus::{ConsensusConfig, ConsensusHandle, EndReason, peer_key, start};
 
-use crate::support::{TestChain, config, free_address, soon};
+use crate::support::{Fault, TestChain, config, free_address, soon};
 
 const VALIDATORS: u8 = 4;
 
@@ -110,6 +110,22 @@ async fn a_validator_that_restarts_rejoins() {
     network.chains[3].reaches(behind + 3).await;
     network.stop().await;
     network.agree(&[0, 1, 2, 3], left + 3);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_node_that_calls_a_certified_block_invalid_ends() {
+    let mut network = Network::new(Duration::from_millis(200));
+    for index in 0..3 {
+        network.start(index).await;
+    }
+    network.chains[0].reaches(3).await;
+    network.chains[3].break_at(Fault::RefuseSynced);
+    network.start(3).await;
+    let reason = soon(network.engines[3].take().unwrap().ended()).await;
+    let hash = network.chains[0].at(1).0.hash;
+    assert_eq!(reason, EndReason::Diverged { height: 1, hash });
+    network.stop().await;
+    network.agree(&[0, 1, 2], 3);
 }
 
 /// Prints and never asserts: the machine may be busy.

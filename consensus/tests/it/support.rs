@@ -31,6 +31,8 @@ pub enum Fault {
     Commit,
     /// It panics instead of committing.
     CommitPanics,
+    /// Whenever it is shown a block that came by sync, it calls it invalid.
+    RefuseSynced,
 }
 
 #[derive(Default)]
@@ -237,6 +239,9 @@ impl Application for TestChain {
     }
 
     fn check(&self, height: Height, round: u32, bytes: &[u8], live: bool) -> Result<Verdict, ApplicationError> {
+        if !live && self.store().fault == Some(Fault::RefuseSynced) {
+            return Ok(Verdict::Invalid { why: "planned".into() });
+        }
         Ok(match self.judge(height, round, bytes, live) {
             Ok(candidate) => {
                 self.store().stored.insert((height, candidate.hash), candidate.clone());

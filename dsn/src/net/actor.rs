@@ -118,8 +118,8 @@ impl Actor {
             }
             Entry::Vacant(vacant) => {
                 vacant.insert(vec![wanted]);
-                let condition = PeerCondition::DisconnectedAndNotDialing;
-                let dial = DialOpts::peer_id(peer).condition(condition).addresses(addresses).build();
+                // Always: whether it is connected or being dialed was just seen here.
+                let dial = DialOpts::peer_id(peer).condition(PeerCondition::Always).addresses(addresses).build();
                 if let Err(error) = self.swarm.dial(dial) {
                     self.on_dial_error(peer, &error);
                 }

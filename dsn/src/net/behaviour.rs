@@ -27,12 +27,7 @@ pub(super) struct Behaviour {
 }
 
 impl Behaviour {
-    pub(super) fn new(
-        key: &Keypair,
-        config: &PeerConfig,
-        names: Arc<ProtocolNames>,
-        serving: Arc<AtomicBool>,
-    ) -> Self {
+    pub(super) fn new(key: &Keypair, config: &PeerConfig, names: Arc<ProtocolNames>, serving: Arc<AtomicBool>) -> Self {
         let limits = connection_limits::ConnectionLimits::default()
             .with_max_pending_incoming(Some(config.limits.connections_pending))
             .with_max_pending_outgoing(Some(config.limits.connections_pending))

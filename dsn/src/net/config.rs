@@ -22,7 +22,10 @@ pub struct PeerConfig {
 
 impl fmt::Debug for PeerConfig {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("PeerConfig").field("listen", &self.listen).field("genesis", &self.genesis).finish_non_exhaustive()
+        f.debug_struct("PeerConfig")
+            .field("listen", &self.listen)
+            .field("genesis", &self.genesis)
+            .finish_non_exhaustive()
     }
 }
 
@@ -48,8 +51,8 @@ impl Default for PeerLimits {
     fn default() -> Self {
         Self {
             connections_in: 200,
-            connections_out: 200,
-            connections_pending: 80,
+            connections_out: 400,
+            connections_pending: 128,
             connections_per_peer: 4,
             streams_per_peer: 128,
             streams_served: 1024,
@@ -62,7 +65,7 @@ impl Default for PeerLimits {
 pub struct Timeouts {
     /// To connect and to open a stream.
     pub connect: Duration,
-    /// For the next frame, unit or window, in either direction.
+    /// For the next frame, unit or window, in either direction; who sends a piece waits half as long for it to be taken.
     pub idle: Duration,
     /// For a whole request, however steadily it goes on.
     pub whole: Duration,

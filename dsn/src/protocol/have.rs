@@ -4,6 +4,8 @@
 //! -> HaveRequest { hashes }      <- HaveReply::Held { bitmap } | Refused
 //! ```
 
+#![expect(clippy::cast_possible_truncation, reason = "SCALE's derive casts the indices that are written here")]
+
 use super::Protocol;
 use super::wire::{Message, Wire, WireError};
 use crate::net::{OpenError, Peer, PeerTarget};

@@ -8,6 +8,8 @@
 //!
 //! A provider that cannot go on, for example because its disk is full, refuses at once and closes the stream.
 
+#![expect(clippy::cast_possible_truncation, reason = "SCALE's derive casts the indices that are written here")]
+
 mod client;
 mod server;
 
@@ -88,6 +90,7 @@ impl Message for PutEnd {
 }
 
 /// What became of a piece.
+#[expect(clippy::large_enum_variant, reason = "there is one for each piece, and nobody collects them")]
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, DecodeWithMemTracking)]
 pub enum PutAnswer {
     /// It is on disk, and this is the promise to keep it. Who asked checks the signature: it knows the service key.

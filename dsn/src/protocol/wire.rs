@@ -94,6 +94,11 @@ impl Wire {
         Self { _permit: Some(permit), ..self }
     }
 
+    /// Waits longer, or less long, for the peer from now on.
+    pub(crate) fn set_idle(&mut self, idle: Duration) {
+        self.idle = idle;
+    }
+
     /// Writes a frame and flushes.
     pub(crate) async fn send<M: Message>(&mut self, message: &M) -> Result<(), WireError> {
         self.write_all(&frame(message)).await?;

@@ -9,9 +9,8 @@ use runtime::codec::decode_bounded;
 use runtime::types::{DealId, Epoch};
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
 
-/// Key: this tag, deal, segment and index, big endian. Value: version and [`PieceRow`].
+/// Key: this tag and [`PieceKey`], big endian. Value: version and [`PieceRow`].
 const TAG_ROW: u8 = 1;
 /// Key: this tag and the hash. Value: version and [`PieceEntry`].
 const TAG_PIECE: u8 = 2;
@@ -19,8 +18,6 @@ const TAG_PIECE: u8 = 2;
 const VERSION: u8 = 1;
 /// No value is longer.
 const VALUE_BYTES_MAX: usize = 128;
-const ROW_KEY_BYTES: usize = 1 + 32 + 2 + 1;
-const PIECE_KEY_BYTES: usize = 1 + 32;
 
 // There are several stores in a process and their indexes are small: a row and an entry are 150 bytes together.
 const WRITE_BUFFER_BYTES: usize = 2 * 1024 * 1024;
@@ -28,7 +25,10 @@ const CACHE_BYTES: usize = 4 * 1024 * 1024;
 const WAL_BYTES_MAX: u64 = 8 * 1024 * 1024;
 const OPEN_FILES_MAX: i32 = 64;
 
-/// Names one piece of a deal.
+/// Names what is kept for one piece of a deal.
+///
+/// The hash is part of it, because an upload that failed may be tried again with other bytes: until it is known which of
+/// both is recorded, both are promised.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PieceKey {
     /// The deal that founded the file.
@@ -37,14 +37,14 @@ pub struct PieceKey {
     pub segment: u16,
     /// Piece of the segment, from 0.
     pub index: u8,
+    /// The piece.
+    pub piece_hash: PieceHash,
 }
 
 /// What is kept for one piece of a deal.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, DecodeWithMemTracking, MaxEncodedLen)]
 pub struct PieceRow {
-    /// The piece.
-    pub piece_hash: PieceHash,
-    /// Its length.
+    /// Length of the piece.
     pub piece_bytes: u32,
     /// Promised until this epoch begins.
     pub until_epoch: Epoch,
@@ -52,6 +52,22 @@ pub struct PieceRow {
     pub store_by_ms: u64,
     /// The ledger is known to record it.
     pub recorded: bool,
+}
+
+impl PieceRow {
+    /// Both promises, of the same piece.
+    fn and(&self, other: &Self) -> Self {
+        Self {
+            piece_bytes: self.piece_bytes,
+            until_epoch: self.until_epoch.max(other.until_epoch),
+            store_by_ms: self.store_by_ms.max(other.store_by_ms),
+            recorded: self.recorded || other.recorded,
+        }
+    }
+
+    fn unrecorded_bytes(&self) -> u64 {
+        if self.recorded { 0 } else { u64::from(self.piece_bytes) }
+    }
 }
 
 /// A piece on disk.
@@ -62,14 +78,23 @@ struct PieceEntry {
     references: u32,
 }
 
+/// Sums over the index.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Totals {
+    /// Different pieces.
+    pub(super) pieces: u64,
+    /// Their bytes.
+    pub(super) bytes: u64,
+    /// Bytes of rows that are not known to be recorded.
+    pub(super) unrecorded_bytes: u64,
+}
+
 /// Rows, and pieces with their counts. Writes are atomic, and last once [`sync`](Self::sync) has returned.
 pub(super) struct Index {
     db: DB,
     dir: PathBuf,
-    /// Held while counts are read and written.
-    counting: Mutex<()>,
-    pieces: AtomicU64,
-    bytes: AtomicU64,
+    /// Held while rows and counts are read and written.
+    totals: Mutex<Totals>,
 }
 
 impl Index {
@@ -80,39 +105,60 @@ impl Index {
         std::fs::create_dir_all(&path).map_err(|error| StoreError::io("create", &path, error))?;
         let failed = |source| StoreError::Index { what: "open", path: dir.to_owned(), source };
         let db = DB::open(&options(), &path).map_err(failed)?;
-        let (pieces, bytes) = (AtomicU64::new(0), AtomicU64::new(0));
-        let index = Self { db, dir: dir.to_owned(), counting: Mutex::new(()), pieces, bytes };
+        let index = Self { db, dir: dir.to_owned(), totals: Mutex::default() };
+        let mut totals = Totals::default();
         index.each_piece(|_, piece_bytes| {
-            index.count(true, piece_bytes);
+            totals.pieces += 1;
+            totals.bytes += piece_bytes;
             Ok(())
         })?;
+        index.each_row(|_, row| totals.unrecorded_bytes += row.unrecorded_bytes())?;
+        *index.totals.lock() = totals;
         Ok((index, is_new))
     }
 
-    /// Different pieces, and their bytes.
-    pub(super) fn totals(&self) -> (u64, u64) {
-        (self.pieces.load(Ordering::Relaxed), self.bytes.load(Ordering::Relaxed))
+    pub(super) fn totals(&self) -> Totals {
+        *self.totals.lock()
     }
 
     pub(super) fn row(&self, key: &PieceKey) -> Result<Option<PieceRow>, StoreError> {
         self.get(&row_key(key))
     }
 
-    pub(super) fn rows(
+    /// The rows of one piece of a deal.
+    pub(super) fn rows_of(
         &self,
-        after: Option<&PieceKey>,
-        limit: usize,
+        deal: &DealId,
+        segment: u16,
+        index: u8,
     ) -> Result<Vec<(PieceKey, PieceRow)>, StoreError> {
+        let first = PieceKey { deal: *deal, segment, index, piece_hash: PieceHash::ZERO };
+        let wanted = |key: &PieceKey| (key.deal, key.segment, key.index) == (*deal, segment, index);
+        self.scan(&row_key(&first)).take_while(|row| !matches!(row, Ok((key, _)) if !wanted(key))).collect()
+    }
+
+    pub(super) fn rows(&self, after: Option<&PieceKey>, limit: usize) -> Result<Vec<(PieceKey, PieceRow)>, StoreError> {
         let from = after.map_or_else(|| vec![TAG_ROW], |key| [row_key(key).as_slice(), &[0]].concat());
-        let mut rows = Vec::new();
-        for item in self.db.iterator(IteratorMode::From(&from, Direction::Forward)) {
+        self.scan(&from).take(limit).collect()
+    }
+
+    /// Visits all rows.
+    fn each_row(&self, mut visit: impl FnMut(PieceKey, PieceRow)) -> Result<(), StoreError> {
+        self.scan(&[TAG_ROW]).try_for_each(|row| {
+            let (key, row) = row?;
+            visit(key, row);
+            Ok(())
+        })
+    }
+
+    /// The rows from a key on.
+    fn scan(&self, from: &[u8]) -> impl Iterator<Item = Result<(PieceKey, PieceRow), StoreError>> {
+        let items = self.db.iterator(IteratorMode::From(from, Direction::Forward));
+        let rows = items.take_while(|item| !matches!(item, Ok((key, _)) if key.first() != Some(&TAG_ROW)));
+        rows.map(|item| {
             let (key, value) = item.map_err(|error| self.failed("read", error))?;
-            if rows.len() >= limit || key.first() != Some(&TAG_ROW) {
-                break;
-            }
-            rows.push((parse_row_key(&key).ok_or_else(|| self.no_row())?, self.decode(&value)?));
-        }
-        Ok(rows)
+            Ok((parse_row_key(&key).ok_or_else(|| self.no_row())?, self.decode(&value)?))
+        })
     }
 
     /// The length of a piece on disk.
@@ -137,69 +183,72 @@ impl Index {
         Ok(())
     }
 
-    /// Writes a row. Returns the piece it named before, if now no row names that.
-    pub(super) fn insert(&self, key: &PieceKey, row: &PieceRow) -> Result<Option<PieceHash>, StoreError> {
-        let _counting = self.counting.lock();
-        let before = self.row(key)?.map(|row| row.piece_hash);
+    /// Writes a row. If there is one, both promises hold.
+    pub(super) fn insert(&self, key: &PieceKey, row: &PieceRow) -> Result<(), StoreError> {
+        let mut totals = self.totals.lock();
+        let before = self.row(key)?;
+        let row = before.as_ref().map_or_else(|| row.clone(), |before| row.and(before));
+        let entry = self.entry(&key.piece_hash)?;
+        let references = entry.as_ref().map_or(0, |entry| entry.references);
+        let references = if before.is_some() { references.max(1) } else { references.saturating_add(1) };
         let mut batch = WriteBatch::default();
-        batch.put(row_key(key), encode(row));
-        if before == Some(row.piece_hash) && self.entry(&row.piece_hash)?.is_some() {
-            self.write(batch)?;
-            return Ok(None);
-        }
-        let entry = self.entry(&row.piece_hash)?;
-        let is_new = entry.is_none();
-        let references = entry.map_or(0, |entry| entry.references).saturating_add(1);
-        let entry = PieceEntry { piece_bytes: row.piece_bytes, references };
-        batch.put(piece_key(&row.piece_hash), encode(&entry));
-        let unused = match before {
-            Some(before) => self.unreference(&before, &mut batch)?,
-            None => None,
-        };
+        batch.put(row_key(key), encode(&row));
+        batch.put(piece_key(&key.piece_hash), encode(&PieceEntry { piece_bytes: row.piece_bytes, references }));
         self.write(batch)?;
-        if is_new {
-            self.count(true, u64::from(row.piece_bytes));
+        if entry.is_none() {
+            totals.pieces += 1;
+            totals.bytes += u64::from(row.piece_bytes);
         }
-        self.uncount(unused.as_ref());
-        Ok(unused.map(|(hash, _)| hash))
+        totals.unrecorded_bytes += row.unrecorded_bytes();
+        totals.unrecorded_bytes -= before.map_or(0, |before| before.unrecorded_bytes());
+        Ok(())
     }
 
-    /// Removes a row, if `which` says so. Returns the piece it named, if now no row names that.
-    pub(super) fn remove(
-        &self,
-        key: &PieceKey,
-        which: impl Fn(&PieceRow) -> bool,
-    ) -> Result<Option<PieceHash>, StoreError> {
-        let _counting = self.counting.lock();
+    /// Removes a row, if `which` says so. Returns whether now no row names the piece.
+    pub(super) fn remove(&self, key: &PieceKey, which: impl Fn(&PieceRow) -> bool) -> Result<bool, StoreError> {
+        let mut totals = self.totals.lock();
         let Some(row) = self.row(key)?.filter(which) else {
-            return Ok(None);
+            return Ok(false);
         };
         let mut batch = WriteBatch::default();
         batch.delete(row_key(key));
-        let unused = self.unreference(&row.piece_hash, &mut batch)?;
+        let entry = self.entry(&key.piece_hash)?;
+        let references = entry.as_ref().map_or(0, |entry| entry.references.saturating_sub(1));
+        match references {
+            0 => batch.delete(piece_key(&key.piece_hash)),
+            _ => {
+                batch.put(piece_key(&key.piece_hash), encode(&PieceEntry { piece_bytes: row.piece_bytes, references }))
+            }
+        }
         self.write(batch)?;
-        self.uncount(unused.as_ref());
-        Ok(unused.map(|(hash, _)| hash))
+        totals.unrecorded_bytes -= row.unrecorded_bytes();
+        if entry.is_some() && references == 0 {
+            totals.pieces -= 1;
+            totals.bytes -= u64::from(row.piece_bytes);
+        }
+        Ok(references == 0)
     }
 
     pub(super) fn mark_recorded(&self, key: &PieceKey) -> Result<(), StoreError> {
-        let _counting = self.counting.lock();
+        let mut totals = self.totals.lock();
         if let Some(row) = self.row(key)? {
             let mut batch = WriteBatch::default();
-            batch.put(row_key(key), encode(&PieceRow { recorded: true, ..row }));
+            batch.put(row_key(key), encode(&PieceRow { recorded: true, ..row.clone() }));
             self.write(batch)?;
+            totals.unrecorded_bytes -= row.unrecorded_bytes();
         }
         Ok(())
     }
 
     /// Takes in a piece without a row.
     pub(super) fn adopt(&self, hash: &PieceHash, piece_bytes: u32) -> Result<(), StoreError> {
-        let _counting = self.counting.lock();
+        let mut totals = self.totals.lock();
         if self.entry(hash)?.is_none() {
             let mut batch = WriteBatch::default();
             batch.put(piece_key(hash), encode(&PieceEntry { piece_bytes, references: 0 }));
             self.write(batch)?;
-            self.count(true, u64::from(piece_bytes));
+            totals.pieces += 1;
+            totals.bytes += u64::from(piece_bytes);
         }
         Ok(())
     }
@@ -210,68 +259,37 @@ impl Index {
         &self,
         mut lost: HashSet<PieceHash>,
         still_lost: impl Fn(&PieceHash) -> bool,
-    ) -> Result<usize, StoreError> {
-        let _counting = self.counting.lock();
+    ) -> Result<u64, StoreError> {
+        let mut totals = self.totals.lock();
         lost.retain(still_lost);
-        let mut batch = WriteBatch::default();
-        for item in self.db.iterator(IteratorMode::From(&[TAG_ROW], Direction::Forward)) {
-            let (key, value) = item.map_err(|error| self.failed("read", error))?;
-            if key.first() != Some(&TAG_ROW) {
-                break;
-            }
-            let row: PieceRow = self.decode(&value)?;
-            if lost.contains(&row.piece_hash) {
-                batch.delete(key);
-            }
+        if lost.is_empty() {
+            return Ok(0);
         }
-        let mut gone = Vec::new();
+        let mut gone = Totals::default();
+        let mut batch = WriteBatch::default();
+        self.each_row(|key, row| {
+            if lost.contains(&key.piece_hash) {
+                batch.delete(row_key(&key));
+                gone.unrecorded_bytes += row.unrecorded_bytes();
+            }
+        })?;
         for hash in &lost {
             if let Some(entry) = self.entry(hash)? {
                 batch.delete(piece_key(hash));
-                gone.push((*hash, entry.piece_bytes));
+                gone.pieces += 1;
+                gone.bytes += u64::from(entry.piece_bytes);
             }
         }
         self.write(batch)?;
-        gone.iter().for_each(|piece| self.uncount(Some(piece)));
-        Ok(gone.len())
+        totals.pieces -= gone.pieces;
+        totals.bytes -= gone.bytes;
+        totals.unrecorded_bytes -= gone.unrecorded_bytes;
+        Ok(gone.pieces)
     }
 
     /// Makes everything written so far last.
     pub(super) fn sync(&self) -> Result<(), StoreError> {
         self.db.flush_wal(true).map_err(|error| self.failed("sync", error))
-    }
-
-    /// One row less names the piece; the last one takes the entry along.
-    fn unreference(&self, hash: &PieceHash, batch: &mut WriteBatch) -> Result<Option<(PieceHash, u32)>, StoreError> {
-        let Some(PieceEntry { piece_bytes, references }) = self.entry(hash)? else {
-            return Ok(None);
-        };
-        match references.checked_sub(1) {
-            None | Some(0) => {
-                batch.delete(piece_key(hash));
-                Ok(Some((*hash, piece_bytes)))
-            }
-            Some(references) => {
-                batch.put(piece_key(hash), encode(&PieceEntry { piece_bytes, references }));
-                Ok(None)
-            }
-        }
-    }
-
-    fn count(&self, more: bool, piece_bytes: u64) {
-        if more {
-            self.pieces.fetch_add(1, Ordering::Relaxed);
-            self.bytes.fetch_add(piece_bytes, Ordering::Relaxed);
-        } else {
-            self.pieces.fetch_sub(1, Ordering::Relaxed);
-            self.bytes.fetch_sub(piece_bytes, Ordering::Relaxed);
-        }
-    }
-
-    fn uncount(&self, gone: Option<&(PieceHash, u32)>) {
-        if let Some((_, piece_bytes)) = gone {
-            self.count(false, u64::from(*piece_bytes));
-        }
     }
 
     fn entry(&self, hash: &PieceHash) -> Result<Option<PieceEntry>, StoreError> {
@@ -320,29 +338,23 @@ fn options() -> Options {
     options
 }
 
-fn row_key(key: &PieceKey) -> [u8; ROW_KEY_BYTES] {
-    let mut bytes = [0; ROW_KEY_BYTES];
-    let fields =
-        [&[TAG_ROW][..], key.deal.as_bytes(), &key.segment.to_be_bytes(), &[key.index]].concat();
-    bytes.copy_from_slice(&fields);
-    bytes
+fn row_key(key: &PieceKey) -> Vec<u8> {
+    let (segment, hash) = (key.segment.to_be_bytes(), key.piece_hash.as_bytes());
+    [&[TAG_ROW][..], key.deal.as_bytes(), &segment, &[key.index], hash].concat()
 }
 
 fn parse_row_key(bytes: &[u8]) -> Option<PieceKey> {
     let (tag, rest) = bytes.split_first()?;
     let (deal, rest) = rest.split_first_chunk::<32>()?;
     let (segment, rest) = rest.split_first_chunk::<2>()?;
-    let [index] = rest else {
-        return None;
-    };
+    let (index, hash) = rest.split_first()?;
     let (deal, segment) = (DealId::from_bytes(*deal), u16::from_be_bytes(*segment));
-    (*tag == TAG_ROW).then_some(PieceKey { deal, segment, index: *index })
+    let piece_hash = PieceHash::from_bytes(*<&[u8; 32]>::try_from(hash).ok()?);
+    (*tag == TAG_ROW).then_some(PieceKey { deal, segment, index: *index, piece_hash })
 }
 
-fn piece_key(hash: &PieceHash) -> [u8; PIECE_KEY_BYTES] {
-    let mut bytes = [TAG_PIECE; PIECE_KEY_BYTES];
-    bytes[1..].copy_from_slice(hash.as_bytes());
-    bytes
+fn piece_key(hash: &PieceHash) -> Vec<u8> {
+    [&[TAG_PIECE][..], hash.as_bytes()].concat()
 }
 
 fn parse_piece_key(bytes: &[u8]) -> Option<PieceHash> {

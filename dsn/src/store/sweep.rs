@@ -79,7 +79,7 @@ impl PieceStore {
             for hash in lost.keys() {
                 self.collect(hash)?;
             }
-            count += u64::try_from(gone).unwrap_or(u64::MAX);
+            count += gone;
         }
     }
 

@@ -2,7 +2,7 @@
 
 use super::{OUTBOARD_FROM_BYTES, PieceKey, PieceRow, PieceStore, StoreError};
 use pieces::{PieceHash, PieceHasher};
-use runtime::types::Epoch;
+use runtime::types::{DealId, Epoch};
 use std::fs::{self, File};
 use std::io::Write as _;
 use std::path::PathBuf;
@@ -11,8 +11,12 @@ use std::sync::Arc;
 /// What a piece is kept for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PieceTerms {
-    /// Its key.
-    pub key: PieceKey,
+    /// The deal that founded the file.
+    pub deal: DealId,
+    /// Segment of the file, from 0.
+    pub segment: u16,
+    /// Piece of the segment, from 0.
+    pub index: u8,
     /// Promised until this epoch begins.
     pub until_epoch: Epoch,
     /// Unless it is recorded by this block time, it may go.
@@ -106,24 +110,18 @@ impl PieceWriter {
             return Err(FinishError::Hash { expected, actual: piece_hash });
         }
         let tree = (u64::from(piece_bytes) > OUTBOARD_FROM_BYTES).then_some(tree);
-        let PieceTerms { key, until_epoch, store_by_ms, recorded } = terms;
-        let row = PieceRow { piece_hash, piece_bytes, until_epoch, store_by_ms, recorded };
+        let PieceTerms { deal, segment, index, until_epoch, store_by_ms, recorded } = terms;
+        let key = PieceKey { deal, segment, index, piece_hash };
+        let row = PieceRow { piece_bytes, until_epoch, store_by_ms, recorded };
         self.keep(&key, &row, tree.as_deref()).map_err(FinishError::Store)
     }
 
     fn keep(&self, key: &PieceKey, row: &PieceRow, tree: Option<&[u8]>) -> Result<(), StoreError> {
         self.file.sync_all().map_err(|error| StoreError::io("sync", &self.tmp, error))?;
-        let unused = {
-            let _busy = self.store.lock(row.piece_hash);
-            self.store.files.place(&self.tmp, &row.piece_hash, tree)?;
-            let unused = self.store.index.insert(key, row)?;
-            self.store.index.sync()?;
-            unused
-        };
-        match unused {
-            Some(unused) => self.store.collect(&unused),
-            None => Ok(()),
-        }
+        let _busy = self.store.lock(key.piece_hash);
+        self.store.files.place(&self.tmp, &key.piece_hash, tree)?;
+        self.store.index.insert(key, row)?;
+        self.store.index.sync()
     }
 }
 

@@ -4,7 +4,7 @@
 
 use crate::support::{Chain, LIMITS, bytes_of, client, intent, open, open_store};
 use bytes::Bytes;
-use dsn::{PieceService, PutAnswer};
+use dsn::{PieceKey, PieceService, PutAnswer};
 use futures::stream;
 use parity_scale_codec::{DecodeAll as _, Encode as _};
 use pieces::PieceHash;
@@ -56,8 +56,9 @@ fn every_committed_piece_is_there_after_a_kill() {
         let store = open_store(dir.path(), LIMITS);
         for (promise, signature) in &committed {
             promise.verify(&Chain::new(1).service.public_key(), signature).unwrap();
-            let key = dsn::PieceKey { deal: promise.deal, segment: promise.segment, index: promise.index };
-            assert_eq!(store.row(&key).unwrap().unwrap().piece_hash, promise.piece_hash);
+            let StorageCommitment { deal, segment, index, piece_hash, .. } = *promise;
+            let row = store.row(&PieceKey { deal, segment, index, piece_hash }).unwrap().unwrap();
+            assert_eq!((row.piece_bytes, row.store_by_ms), (promise.piece_bytes, promise.store_by_ms));
             let piece = store.open_piece(&promise.piece_hash).unwrap().unwrap();
             let count = u64::from(promise.piece_bytes);
             let mut slice = Vec::new();

@@ -5,7 +5,7 @@ use crate::transfer::files_in;
 use dsn::protocol::get::{GetReply, GetRequest, WINDOW_BYTES};
 use dsn::protocol::have::HaveReply;
 use dsn::protocol::put::{PutAnswer, PutEnd, PutReply};
-use dsn::{GetError, PeerTarget, RefusalCode};
+use dsn::{GetError, PeerTarget, PutOpen, RefusalCode};
 use futures::{AsyncReadExt as _, AsyncWriteExt as _, StreamExt as _};
 use libp2p::identity::Keypair;
 use libp2p::swarm::SwarmEvent;
@@ -52,10 +52,13 @@ impl Raw {
         Self { key: PeerKey::from_bytes(key), address, control, _swarm: AbortOnDropHandle::new(tokio::spawn(run)) }
     }
 
+    fn target(&self) -> PeerTarget {
+        PeerTarget { peer_key: self.key, addresses: vec![self.address.clone()] }
+    }
+
     /// A stream to a provider, which first has to come to us, as this peer dials nobody.
     async fn open(&mut self, provider: &Provider, verb: &str) -> Stream {
-        let here = PeerTarget { peer_key: self.key, addresses: vec![self.address.clone()] };
-        provider.peer.have(&here, vec![]).await.unwrap_err();
+        provider.peer.have(&self.target(), vec![]).await.unwrap_err();
         let peer: PeerId = provider.peer.peer_id().parse().unwrap();
         self.control.open_stream(peer, protocol(verb)).await.unwrap()
     }
@@ -255,7 +258,7 @@ impl Liar {
     }
 
     pub fn target(&self) -> PeerTarget {
-        PeerTarget { peer_key: self.raw.key, addresses: vec![self.raw.address.clone()] }
+        self.raw.target()
     }
 
     pub fn asked(&self) -> usize {
@@ -268,6 +271,33 @@ impl Liar {
 
     pub fn sent_bytes(&self) -> usize {
         self.counts.sent_bytes.load(Ordering::Relaxed)
+    }
+}
+
+/// A provider that accepts every piece and then reads nothing.
+pub struct Stuck {
+    raw: Raw,
+    _accept: AbortOnDropHandle<()>,
+}
+
+impl Stuck {
+    pub async fn start() -> Self {
+        let mut raw = Raw::start().await;
+        let mut incoming = raw.control.accept(protocol("put")).unwrap();
+        let accept = async move {
+            let mut kept = Vec::new();
+            while let Some((_, mut stream)) = incoming.next().await {
+                read_frame::<PutOpen>(&mut stream).await;
+                stream.write_all(&frame(&PutReply::Accepted)).await.unwrap();
+                stream.flush().await.unwrap();
+                kept.push(stream);
+            }
+        };
+        Self { raw, _accept: AbortOnDropHandle::new(tokio::spawn(accept)) }
+    }
+
+    pub fn target(&self) -> PeerTarget {
+        self.raw.target()
     }
 }
 

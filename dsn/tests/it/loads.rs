@@ -1,6 +1,6 @@
 //! A segment from k of n holders.
 
-use crate::hostile::{Lie, Liar};
+use crate::hostile::{Liar, Lie};
 use crate::support::{MemorySegment, Provider, SMALL, bytes_of, client, providers, wait_until};
 use crate::uploads::{columns, upload};
 use dsn::{DownloadError, Peer, PeerTarget, Segment, SegmentReader, upload_segment};

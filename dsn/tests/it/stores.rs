@@ -3,14 +3,20 @@
 use crate::support::{LIMITS, MIB, bytes_of, deal, key, open_store};
 use crate::transfer::files_in;
 use dsn::store::{FinishError, PieceTerms};
-use dsn::{PieceKey, PieceStore, StoreError, StoreLimits};
+use dsn::{PieceKey, PieceRow, PieceStore, StoreError, StoreLimits};
 use pieces::{PieceHash, decode_slice};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-fn terms(key: PieceKey) -> PieceTerms {
-    PieceTerms { key, until_epoch: 9, store_by_ms: 1000, recorded: false }
+fn terms(index: u8) -> PieceTerms {
+    PieceTerms { deal: deal(), segment: 0, index, until_epoch: 9, store_by_ms: 1000, recorded: false }
+}
+
+fn row(store: &PieceStore, index: u8) -> Option<PieceRow> {
+    let rows = store.rows_of(&deal(), 0, index).unwrap();
+    assert!(rows.len() <= 1);
+    rows.into_iter().next().map(|(_, row)| row)
 }
 
 fn put(store: &Arc<PieceStore>, index: u8, piece: &[u8]) -> PieceHash {
@@ -18,7 +24,7 @@ fn put(store: &Arc<PieceStore>, index: u8, piece: &[u8]) -> PieceHash {
     let count = u32::try_from(piece.len()).unwrap();
     let mut writer = store.begin(count).unwrap();
     writer.write(piece).unwrap();
-    writer.finish(hash, count, terms(key(index))).unwrap();
+    writer.finish(hash, count, terms(index)).unwrap();
     hash
 }
 
@@ -64,7 +70,7 @@ fn a_dropped_writer_leaves_neither_row_nor_file_nor_reservation() {
         assert!(matches!(store.begin(1), Err(StoreError::Quota { wanted: 1, used: 100, quota: 100 })));
     }
     assert_eq!((files_in(dir.path()), store.piece_count()), (0, 0));
-    assert_eq!(store.row(&key(0)).unwrap(), None);
+    assert_eq!(row(&store, 0), None);
 }
 
 #[test]
@@ -97,11 +103,11 @@ fn a_file_deleted_under_us_is_a_lost_row() {
     assert!(!store.has(&hashes[0]).unwrap());
     fs::write(path_of(dir.path(), &hashes[1]), b"shorter").unwrap();
     assert!(store.open_piece(&hashes[1]).unwrap().is_none());
-    assert_eq!((store.row(&key(0)).unwrap(), store.row(&key(1)).unwrap()), (None, None));
+    assert_eq!((row(&store, 0), row(&store, 1)), (None, None));
     fs::remove_file(path_of(dir.path(), &hashes[2])).unwrap();
     drop(store);
     let store = open_store(dir.path(), LIMITS);
-    assert_eq!((store.row(&key(2)).unwrap(), store.piece_count(), store.used_bytes()), (None, 0, 0));
+    assert_eq!((row(&store, 2), store.piece_count(), store.used_bytes()), (None, 0, 0));
     // And can be put again.
     put(&store, 2, &third);
     assert!(holds(&store, hashes[2], &third));
@@ -127,7 +133,7 @@ fn deleting_the_files_alone_loses_the_rows() {
     drop(store);
     fs::remove_dir_all(dir.path().join("files")).unwrap();
     let store = open_store(dir.path(), LIMITS);
-    assert_eq!((store.piece_count(), store.row(&key(0)).unwrap()), (0, None));
+    assert_eq!((store.piece_count(), row(&store, 0)), (0, None));
 }
 
 #[test]
@@ -140,12 +146,12 @@ fn deleting_the_index_alone_keeps_the_pieces() {
     fs::remove_dir_all(dir.path().join("index")).unwrap();
     let store = open_store(dir.path(), LIMITS);
     assert!(holds(&store, hash, &piece));
-    assert_eq!((store.row(&key(0)).unwrap(), store.piece_count()), (None, 1));
+    assert_eq!((row(&store, 0), store.piece_count()), (None, 1));
     // Still so after another start, and the next row takes it over.
     drop(store);
     let store = open_store(dir.path(), LIMITS);
     put(&store, 0, &piece);
-    store.release(&key(0)).unwrap();
+    store.release(&key(0, hash)).unwrap();
     assert_eq!((store.piece_count(), files_in(dir.path())), (0, 0));
 }
 
@@ -170,7 +176,7 @@ fn a_lost_hash_tree_is_made_anew_and_a_damaged_piece_is_given_up() {
     fs::write(path_of(dir.path(), &hash), &damaged).unwrap();
     assert!(!holds(&store, hash, &piece));
     assert!(!store.recheck(&hash).unwrap());
-    assert_eq!((store.piece_count(), store.row(&key(0)).unwrap(), files_in(dir.path())), (0, None, 0));
+    assert_eq!((store.piece_count(), row(&store, 0), files_in(dir.path())), (0, None, 0));
 }
 
 #[test]
@@ -180,20 +186,39 @@ fn the_same_piece_of_two_deals_is_kept_once_and_as_long_as_either() {
     let hash = put(&store, 0, b"bytes");
     put(&store, 1, b"bytes");
     assert_eq!((store.piece_count(), store.used_bytes()), (1, 5));
-    store.release(&key(0)).unwrap();
+    store.release(&key(0, hash)).unwrap();
     assert!(store.has(&hash).unwrap());
-    store.release(&key(1)).unwrap();
+    store.release(&key(1, hash)).unwrap();
     assert!(!store.has(&hash).unwrap());
     assert_eq!(files_in(dir.path()), 0);
 }
 
 #[test]
-fn putting_another_piece_for_the_same_key_lets_go_of_the_first() {
+fn putting_a_piece_again_keeps_the_longer_promise() {
     let dir = tempfile::tempdir().unwrap();
     let store = open_store(dir.path(), LIMITS);
-    let first = put(&store, 0, b"first");
-    let second = put(&store, 0, b"second");
-    assert_eq!((store.has(&first).unwrap(), store.has(&second).unwrap(), files_in(dir.path())), (false, true, 1));
+    let hash = put(&store, 0, b"bytes");
+    for (until_epoch, store_by_ms, recorded) in [(8, 1001, true), (10, 999, false)] {
+        let mut writer = store.begin(5).unwrap();
+        writer.write(b"bytes").unwrap();
+        writer.finish(hash, 5, PieceTerms { until_epoch, store_by_ms, recorded, ..terms(0) }).unwrap();
+    }
+    let kept = PieceRow { piece_bytes: 5, until_epoch: 10, store_by_ms: 1001, recorded: true };
+    assert_eq!((row(&store, 0), store.piece_count()), (Some(kept), 1));
+}
+
+#[test]
+fn unrecorded_bytes_are_counted_until_they_are_recorded_or_gone() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open_store(dir.path(), LIMITS);
+    let hashes = [put(&store, 0, b"first"), put(&store, 1, b"second"), put(&store, 2, b"third!!")];
+    assert_eq!(store.unrecorded_bytes(), 5 + 6 + 7);
+    store.mark_recorded(&key(0, hashes[0])).unwrap();
+    store.mark_recorded(&key(0, hashes[0])).unwrap();
+    store.release(&key(1, hashes[1])).unwrap();
+    assert_eq!(store.unrecorded_bytes(), 7);
+    drop(store);
+    assert_eq!(open_store(dir.path(), LIMITS).unrecorded_bytes(), 7);
 }
 
 #[test]
@@ -203,11 +228,11 @@ fn what_is_announced_wrong_is_not_kept() {
     let mut writer = store.begin(5).unwrap();
     writer.write(b"bytes").unwrap();
     assert!(matches!(writer.write(b"x"), Err(StoreError::Quota { .. })));
-    let wrong = writer.finish(PieceHash::of(b"other"), 5, terms(key(0)));
+    let wrong = writer.finish(PieceHash::of(b"other"), 5, terms(0));
     assert!(matches!(wrong, Err(FinishError::Hash { .. })), "{wrong:?}");
     let mut writer = store.begin(5).unwrap();
     writer.write(b"byte").unwrap();
-    let wrong = writer.finish(PieceHash::of(b"byte"), 5, terms(key(0)));
+    let wrong = writer.finish(PieceHash::of(b"byte"), 5, terms(0));
     assert!(matches!(wrong, Err(FinishError::Length { expected: 5, actual: 4 })), "{wrong:?}");
     assert_eq!((files_in(dir.path()), store.piece_count()), (0, 0));
 }
@@ -228,16 +253,16 @@ fn what_is_not_recorded_in_time_goes() {
     let dir = tempfile::tempdir().unwrap();
     let store = open_store(dir.path(), LIMITS);
     let hashes: Vec<PieceHash> = (0..4).map(|index| put(&store, index, &[index; 10])).collect();
-    let nobody = |_: &PieceKey, _: &dsn::PieceRow| panic!("asked before the time");
+    let nobody = |_: &PieceKey, _: &PieceRow| panic!("asked before the time");
     assert_eq!(store.sweep_unrecorded(1000, nobody).unwrap().unrecorded, 0);
-    store.mark_recorded(&key(0)).unwrap();
+    store.mark_recorded(&key(0, hashes[0])).unwrap();
     let report = store.sweep_unrecorded(1001, |key, _| key.index == 1).unwrap();
     assert_eq!(report.unrecorded, 2);
     let held: Vec<bool> = hashes.iter().map(|hash| store.has(hash).unwrap()).collect();
     assert_eq!(held, [true, true, false, false]);
     // Once known to be recorded, nobody is asked again.
     assert_eq!(store.sweep_unrecorded(1001, nobody).unwrap().unrecorded, 0);
-    assert!(store.row(&key(1)).unwrap().unwrap().recorded);
+    assert!(row(&store, 1).unwrap().recorded);
 }
 
 #[test]
@@ -254,8 +279,8 @@ fn a_sweep_that_runs_beside_puts_and_releases_loses_nothing() {
                         let piece = [round % 5; 100];
                         let hash = put(store, thread, &piece);
                         assert!(store.has(&hash).unwrap());
-                        if round % 3 == 0 {
-                            store.release(&key(thread)).unwrap();
+                        if round != 49 {
+                            store.release(&key(thread, hash)).unwrap();
                         }
                     }
                 })
@@ -266,8 +291,8 @@ fn a_sweep_that_runs_beside_puts_and_releases_loses_nothing() {
         }
     });
     for thread in 0..4 {
-        let row = store.row(&key(thread)).unwrap().expect("the last round puts");
-        assert!(store.has(&row.piece_hash).unwrap());
+        assert!(row(&store, thread).is_some(), "the last round only puts");
+        assert!(store.has(&PieceHash::of(&[49 % 5; 100])).unwrap());
     }
     let pieces = store.piece_count();
     drop(store);
@@ -292,5 +317,5 @@ fn rows_come_in_pages() {
     let first = store.rows(None, 3).unwrap();
     let rest = store.rows(Some(&first[2].0), 3).unwrap();
     let keys: Vec<PieceKey> = first.iter().chain(&rest).map(|(key, _)| *key).collect();
-    assert_eq!(keys, (0..5).map(|index| PieceKey { deal: deal(), segment: 0, index }).collect::<Vec<_>>());
+    assert_eq!(keys, (0..5).map(|index| key(index, PieceHash::of(&[index; 3]))).collect::<Vec<_>>());
 }

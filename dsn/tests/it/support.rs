@@ -175,8 +175,8 @@ pub fn open(index: u8, piece_bytes: usize) -> PutOpen {
     PutOpen { authority: Authority::Intent(intent(0)), segment: 0, index, slot: index, piece_bytes_max }
 }
 
-pub fn key(index: u8) -> PieceKey {
-    PieceKey { deal: deal(), segment: 0, index }
+pub fn key(index: u8, piece_hash: PieceHash) -> PieceKey {
+    PieceKey { deal: deal(), segment: 0, index, piece_hash }
 }
 
 /// Bytes that differ everywhere, the same for the same seed.

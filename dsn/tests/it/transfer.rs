@@ -19,8 +19,8 @@ async fn what_was_put_is_committed_held_and_read_back() {
         assert_eq!((commitment.piece_hash, commitment.piece_bytes), (hash, piece_bytes));
         assert_eq!((commitment.segment, commitment.index, commitment.deal), (0, index, deal()));
         commitment.verify(&provider.chain.service.public_key(), &signature).unwrap();
-        let row = provider.store.row(&key(index)).unwrap().unwrap();
-        assert_eq!((row.piece_hash, row.piece_bytes, row.recorded), (hash, piece_bytes, false));
+        let row = provider.store.row(&key(index, hash)).unwrap().unwrap();
+        assert_eq!((row.piece_bytes, row.recorded), (piece_bytes, false));
         assert_eq!((row.until_epoch, row.store_by_ms), (commitment.until_epoch, commitment.store_by_ms));
 
         let end = u64::from(piece_bytes);
@@ -101,7 +101,7 @@ async fn a_wrong_end_hash_is_refused_and_nothing_is_kept() {
     put.send(&piece).await.unwrap();
     let error = put.finish(PieceHash::of(b"something else")).await.unwrap_err();
     assert_eq!(code_of(error), RefusalCode::Mismatch);
-    assert_eq!(provider.store.row(&key(0)).unwrap(), None);
+    assert_eq!(provider.store.rows_of(&deal(), 0, 0).unwrap(), []);
     assert_eq!(client.have(&provider.target(), vec![PieceHash::of(&piece)]).await.unwrap(), [false]);
     assert_eq!(files_in(provider.dir.path()), 0);
 }
@@ -124,8 +124,8 @@ async fn a_recorded_piece_is_taken_back_and_no_other() {
 
     let restored = client.put(&provider.target(), open, units(&piece), PieceHash::of(&piece)).await.unwrap();
     assert_eq!(restored, PutAnswer::Restored);
-    let row = provider.store.row(&key(2)).unwrap().unwrap();
-    assert_eq!((row.piece_hash, row.until_epoch, row.recorded), (PieceHash::of(&piece), 77, true));
+    let row = provider.store.row(&key(2, PieceHash::of(&piece))).unwrap().unwrap();
+    assert_eq!((row.until_epoch, row.recorded), (77, true));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -145,6 +145,23 @@ async fn a_peer_reaches_its_own_store_without_a_connection() {
     let (hash, count) = (PieceHash::of(&piece), u32::try_from(piece.len()).unwrap());
     let read = provider.peer.get_bytes(&provider.target(), hash, count, 0..u64::from(count)).await.unwrap();
     assert_eq!((read.as_ref(), provider.peer.peer_count()), (piece.as_slice(), 0));
+}
+
+/// The deal of an upload that failed is used again. Whoever has promised both pieces must have both: either may be
+/// recorded.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_second_piece_of_the_same_place_does_not_take_away_the_first() {
+    let (provider, client) = (Provider::start(1).await, client().await);
+    let (first, second) = (bytes_of(1, 1000), bytes_of(2, 2000));
+    for piece in [&first, &second] {
+        assert!(matches!(provider.put(&client, 0, piece).await.unwrap(), PutAnswer::Committed { .. }));
+    }
+    let hashes = vec![PieceHash::of(&first), PieceHash::of(&second)];
+    assert_eq!(client.have(&provider.target(), hashes.clone()).await.unwrap(), [true, true]);
+    assert_eq!(provider.store.rows_of(&deal(), 0, 0).unwrap().len(), 2);
+    // Once the time has passed, only the recorded one stays.
+    provider.store.sweep_unrecorded(u64::MAX, |key, _| key.piece_hash == hashes[0]).unwrap();
+    assert_eq!(client.have(&provider.target(), hashes).await.unwrap(), [true, false]);
 }
 
 pub fn code_of(error: PutError) -> RefusalCode {

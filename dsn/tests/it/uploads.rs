@@ -1,5 +1,6 @@
 //! A segment to n holders.
 
+use crate::hostile::Stuck;
 use crate::support::{
     Chain, LIMITS, MemorySegment, PLACEMENT_EPOCHS, Provider, SMALL, bytes_of, client, intent, key, providers,
 };
@@ -21,7 +22,7 @@ pub fn columns(holders: &[Provider], spares: &[Provider]) -> BTreeMap<u8, Vec<Ca
     let numbered: Vec<Candidate> =
         (0..).zip(holders.iter().chain(spares)).map(|(slot, provider)| provider.candidate(slot)).collect();
     let (own, shared) = numbered.split_at(holders.len());
-    (0..).zip(own).map(|(index, first)| (index, [&[first.clone()], shared].concat())).collect()
+    (0..).zip(own).map(|(index, first)| (index, [std::slice::from_ref(first), shared].concat())).collect()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -38,7 +39,7 @@ async fn every_column_is_held_by_its_first_candidate() {
             assert_eq!((held.index, held.slot), (index, index));
             assert_eq!(held.commitment.provider, provider.chain.account.account());
             assert_eq!(held.commitment.piece_hash, PieceHash::of(&piece));
-            assert_eq!(provider.store.row(&key(index)).unwrap().unwrap().piece_hash, PieceHash::of(&piece));
+            assert!(provider.store.row(&key(index, PieceHash::of(&piece))).unwrap().is_some());
         }
     }
 }
@@ -119,4 +120,18 @@ async fn two_uploads_to_the_same_providers_do_not_wait_for_each_other() {
     for done in futures::future::join_all(uploads).await {
         assert_eq!(done.unwrap().holders.len(), 4);
     }
+}
+
+/// The stuck one is given up while the others, who get nothing either, still wait.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_provider_that_accepts_and_then_takes_nothing_is_replaced() {
+    let (holders, client) = (providers(3).await, client().await);
+    let (spare, stuck) = (Provider::start(5).await, Stuck::start().await);
+    let mut candidates = columns(&holders, &[]);
+    candidates.insert(3, vec![Candidate { target: stuck.target(), ..spare.candidate(3) }, spare.candidate(4)]);
+    // More than fits into the queues on the way to it.
+    let segment = MemorySegment::new(ErasureCode::new(2, 4, 65_536), bytes_of(1, 30_000_000));
+    let done = upload_segment(&client, upload(segment.code, candidates), &segment).await.unwrap();
+    assert_eq!(done.holders.iter().map(|held| held.slot).collect::<Vec<_>>(), [0, 1, 2, 4]);
+    assert_eq!(done.failures.iter().map(|failure| failure.slot).collect::<Vec<_>>(), [3]);
 }

@@ -106,4 +106,3 @@ async fn many_submits_at_once_are_all_recorded() {
         assert_eq!(retrieve(&node, &file).await, data);
     }
 }
-

@@ -54,7 +54,8 @@ fn header() -> Header {
 }
 
 fn transaction() -> SignedTransaction {
-    let call = Call::Accounts(AccountsCall::Transfer(TransferCall { to: AccountId::from_bytes([0xbb; 32]), amount: 5 }));
+    let call =
+        Call::Accounts(AccountsCall::Transfer(TransferCall { to: AccountId::from_bytes([0xbb; 32]), amount: 5 }));
     let signer = AccountId::from_bytes([0xaa; 32]);
     let transaction = Transaction::Signed { version: 1, signer, nonce: 3, tip: 0, expires_at_ms: 0, call };
     SignedTransaction { transaction, signature: Signature::from_bytes([0xcc; 64]) }

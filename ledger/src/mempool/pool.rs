@@ -75,7 +75,10 @@ impl Queue {
     /// The first nonce at or behind `from` that does not wait.
     fn run_end(&self, from: u64) -> u64 {
         let waiting = self.waiting.range(from..);
-        (from..).zip(waiting).take_while(|(want, (have, _))| want == *have).fold(from, |_, (have, _)| have.saturating_add(1))
+        (from..)
+            .zip(waiting)
+            .take_while(|(want, (have, _))| want == *have)
+            .fold(from, |_, (have, _)| have.saturating_add(1))
     }
 
     fn tail_rank(&self) -> Option<Rank> {

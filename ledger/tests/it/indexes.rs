@@ -160,8 +160,7 @@ fn pages_give_every_file_once_in_order() {
     let mut chain = Chain::new();
     let alice = key("Alice");
     let files: Vec<_> = (0..23).map(|seed| manifest_of(if seed % 5 == 0 { 300 * MIB } else { 1 }, seed)).collect();
-    let stores: Vec<_> =
-        (0..).zip(&files).map(|(nonce, file)| store(&mut chain, &alice, nonce, file, 10)).collect();
+    let stores: Vec<_> = (0..).zip(&files).map(|(nonce, file)| store(&mut chain, &alice, nonce, file, 10)).collect();
     chain.commit(&stores);
     let mut ids: Vec<_> = files.iter().map(FileManifest::file_id).collect();
     ids.sort_unstable();

@@ -37,8 +37,7 @@ fn the_families_are_those_that_are_declared() {
     let (folder, ledger) = ledger();
     drop(ledger);
     let found: Vec<_> = dump(folder.path()).into_keys().collect();
-    let declared =
-        "bodies certificates default events headers indexes meta nodes state undecided values".split(' ');
+    let declared = "bodies certificates default events headers indexes meta nodes state undecided values".split(' ');
     assert_eq!(found, declared.collect::<Vec<_>>());
 }
 

@@ -5,11 +5,11 @@ mod locate;
 use async_trait::async_trait;
 use parity_scale_codec::Encode;
 use pieces::FileId;
+use rpc::ApiError;
 use rpc::ports::{ByteStream, Retrieved, Storage, Upload};
 use rpc::types::{
     ByteRange, FileInfo, FilesQuery, LeaseInfo, LocateQuery, Located, Page, Quote, QuoteQuery, SubmitOptions,
 };
-use rpc::ApiError;
 use runtime::fees::fee;
 use runtime::state::{StateView, decode_value, prefix_end};
 use runtime::tables::{File, Leases, Table};
@@ -78,7 +78,7 @@ impl StorageBackend {
 #[async_trait]
 impl Storage for StorageBackend {
     async fn submit(&self, body: ByteStream, options: SubmitOptions) -> Result<Upload, ApiError> {
-        self.gateway.submit(body, options).await
+        self.gateway.submit(body, options)
     }
 
     async fn locate(&self, file: FileId, query: LocateQuery) -> Result<Located, ApiError> {

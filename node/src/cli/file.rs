@@ -82,7 +82,8 @@ pub struct LocateArgs {
 impl FileCommand {
     /// Does it.
     pub fn run(self) -> anyhow::Result<()> {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("start the runtime")?;
+        let runtime =
+            tokio::runtime::Builder::new_current_thread().enable_all().build().context("start the runtime")?;
         runtime.block_on(async {
             match self {
                 Self::Put(args) => args.run().await,
@@ -126,8 +127,7 @@ async fn success(response: Response) -> anyhow::Result<Response> {
 
 impl PutArgs {
     async fn run(self) -> anyhow::Result<()> {
-        let file =
-            tokio::fs::File::open(&self.path).await.with_context(|| format!("open {}", self.path.display()))?;
+        let file = tokio::fs::File::open(&self.path).await.with_context(|| format!("open {}", self.path.display()))?;
         let metadata = file.metadata().await.with_context(|| format!("read {}", self.path.display()))?;
         if !metadata.is_file() {
             bail!("{} is not a file", self.path.display());

@@ -28,8 +28,7 @@ impl Inner {
         let mut holders = Vec::with_capacity(manifest.segments.len());
         let mut start = 0;
         for (segment, entry) in (0u16..).zip(&manifest.segments) {
-            let source =
-                SpooledSegment { spool: spooled.spool.clone(), code: manifest.code, start, len: entry.len };
+            let source = SpooledSegment { spool: spooled.spool.clone(), code: manifest.code, start, len: entry.len };
             let upload = self.segment_upload(&intent, segment, entry.len)?;
             let uploaded = upload_segment(&self.parts.peer, upload, &source).await.map_err(of_upload)?;
             if uploaded.manifest != *entry {
@@ -46,7 +45,7 @@ impl Inner {
     }
 
     /// Pays for a file that is there already: an intent, and no pieces.
-    pub(super) async fn lease(&self, spooled: &Spooled, order: &Order) -> Result<Ready, ApiError> {
+    pub(super) fn lease(&self, spooled: &Spooled, order: &Order) -> Result<Ready, ApiError> {
         let (intent, nonce) = self.intent(spooled, order)?;
         Ok(Ready { store: Store { intent, manifest: spooled.manifest.clone(), holders: Vec::new() }, nonce })
     }
@@ -109,12 +108,7 @@ impl Inner {
 }
 
 /// The provider of a slot, unless it is gone.
-fn candidate(
-    state: &impl ReadTables,
-    number: u8,
-    slot: Slot,
-    height: Height,
-) -> Result<Option<Candidate>, ApiError> {
+fn candidate(state: &impl ReadTables, number: u8, slot: Slot, height: Height) -> Result<Option<Candidate>, ApiError> {
     let provider = state.read::<Providers>(&slot.provider).map_err(of_state)?;
     Ok(provider.and_then(|provider| {
         Some(Candidate {

@@ -78,8 +78,7 @@ impl Inner {
         source: &SpooledSegment,
     ) -> Result<(), dsn::PutError> {
         let Missing { segment, index, hash, target } = piece;
-        let open =
-            PutOpen { authority: Authority::Recorded(file), segment, index, slot: 0, piece_bytes_max };
+        let open = PutOpen { authority: Authority::Recorded(file), segment, index, slot: 0, piece_bytes_max };
         let stripes = source.open().await.map_err(dsn::PutError::Source)?;
         let units = stripes.try_filter_map(move |item| {
             let unit = match item {

@@ -268,8 +268,8 @@ pub struct FileInfo {
     pub content_hash: ContentHash,
     /// Bytes.
     pub size: u64,
-    /// What the bytes are, if the uploader said so.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
+    /// What the bytes are; `null` if the uploader did not say.
+    #[serde(default)]
     pub media_type: Option<MediaType>,
     /// How it is coded.
     pub code: CodeInfo,

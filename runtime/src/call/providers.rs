@@ -96,8 +96,8 @@ pub(super) fn update<V: StateView>(
     Ok(())
 }
 
-/// The new key acts from the next block. A second one in the same block takes the place of the first, so that the key in
-/// force is never pushed out by keys that are not yet.
+/// The new key acts from the next block. A second one in the same block takes the place of the first, so that the key
+/// in force is never pushed out by keys that are not yet.
 fn add_service_key<V: StateView>(run: &Run<'_, V>, record: &mut Provider, key: PublicKey) -> Result<(), Rule> {
     let from_height = run.height.checked_add(1).ok_or(Rule::Overflow)?;
     record.service_keys.retain(|known| known.from_height < from_height);
@@ -112,8 +112,8 @@ fn check_addresses(addresses: &[Text<128>]) -> Result<(), Rule> {
     if well_formed && (1..=ADDRESSES_MAX).contains(&addresses.len()) { Ok(()) } else { Err(Rule::BadAddresses) }
 }
 
-/// A provider offers at least what can be drawn, and has a bond for all of it: places among the active providers are few
-/// and not to be had for nothing.
+/// A provider offers at least what can be drawn, and has a bond for all of it: places among the active providers are
+/// few and not to be had for nothing.
 fn check_capacity<V: StateView>(run: &Run<'_, V>, declared: u64, bond: Balance) -> Result<(), Rule> {
     if declared < WEIGHT_UNIT_BYTES {
         return Err(Rule::DeclaredTooSmall);

@@ -32,22 +32,25 @@ pub(super) fn store<V: StateView>(run: &mut Run<'_, V>, signer: AccountId, call:
     let intent = &call.intent.intent;
     check_intent(run, signer, intent)?;
     check_manifest(run, intent, &call.manifest)?;
+    let id = call.manifest.file_id();
+    let known = run.state.read::<Files>(&id)?;
+    let alive = match known.as_ref().map(|file| (file.status, file.ends > run.epoch)) {
+        Some((FileStatus::Void, _)) => return Err(Rule::FileVoid.into()),
+        Some((FileStatus::Alive, lives)) => lives,
+        Some((FileStatus::Lost, _)) | None => false,
+    };
+    // Before the deal nonce: who sends a Store again after it landed is told so.
+    if alive && leases::is_live(run, &id, &signer)? {
+        return Err(Rule::AlreadyStored.into());
+    }
     let terms = terms(run, intent, &call.manifest)?;
     let mut owner = run.account(&signer)?;
     use_deal_nonce(&mut owner, intent.deal_nonce)?;
     run.check_account_signature(&signer, intent.payload(), &call.intent.signature)?;
     run.pay_into_escrow(&mut owner, terms.price)?;
     run.state.write::<Accounts>(&signer, &owner);
-    let id = call.manifest.file_id();
-    let known = run.state.read::<Files>(&id)?;
     match known {
-        Some(file) if file.status == FileStatus::Void => return Err(Rule::FileVoid.into()),
-        Some(file) if file.status == FileStatus::Alive && file.ends > run.epoch => {
-            if leases::is_live(run, &id, &signer)? {
-                return Err(Rule::AlreadyStored.into());
-            }
-            share::share(run, call, &terms, &id, file)?;
-        }
+        Some(file) if alive => share::share(run, call, &terms, &id, file)?,
         known => {
             found::found(run, call, &terms, &id, known.map(|file| file.ends))?;
             run.emit(Event::Stored { file: id, owner: signer });

@@ -54,7 +54,8 @@ fn derive(mut pair: KeyPair, path: &str) -> Result<KeyPair, KeyTextError> {
     Ok(pair)
 }
 
-/// A number is encoded as a u64, anything else as a string; longer than 32 bytes is hashed (Substrate's `DeriveJunction`).
+/// A number is encoded as a u64, anything else as a string; longer than 32 bytes is hashed, as Substrate's
+/// `DeriveJunction` does.
 fn chain_code(junction: &str) -> [u8; 32] {
     use blake2::digest::consts::U32;
     use blake2::{Blake2b, Digest};

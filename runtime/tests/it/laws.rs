@@ -135,7 +135,7 @@ pub fn leases_are_counted(state: &MemoryState) {
 pub fn providers_are_found(state: &MemoryState) {
     let chain = state.require::<ChainState>(&()).unwrap();
     let providers = table::<Providers>(state);
-    assert_eq!(providers.len() as u32, chain.active_providers);
+    assert_eq!(u32::try_from(providers.len()).unwrap(), chain.active_providers);
     assert_eq!(table::<PeerNumbers>(state).len(), providers.len());
     assert_eq!(table::<ProviderNumbers>(state).len(), providers.len());
     for (_, provider) in providers {

@@ -2,6 +2,7 @@
 
 use runtime::event::Event;
 use runtime::fees::{fee, signature_count};
+use runtime::rule::Rule;
 use runtime::state::ReadTables;
 use runtime::tables::{Accounts, ChainState};
 use runtime::terms::{lease_price, unit_price};
@@ -9,7 +10,7 @@ use runtime::testkit::{Kit, SeededRng, Simulation, dev_parameters, key, manifest
 use runtime::types::{Balance, PriceParameters, Transaction};
 
 use crate::laws;
-use crate::rules::{dev, storage, transactions::transfer};
+use crate::rules::{dev, fails, storage, succeeds, transactions::transfer};
 
 fn free(simulation: &Simulation, account: &runtime::crypto::AccountId) -> Balance {
     simulation.state.read::<Accounts>(account).unwrap().unwrap_or_default().free
@@ -113,4 +114,24 @@ fn a_price_is_the_sum_over_segments() {
     assert!(unit_price(&prices, &code, u64::MAX, 65_536).is_some());
     let dear = PriceParameters { byte_rate: Balance::MAX / 2, ..prices };
     assert_eq!(unit_price(&dear, &code, 1 << 20, 65_536), None);
+}
+
+#[test]
+fn an_account_holds_the_existential_deposit_exactly_or_more() {
+    let mut simulation = dev();
+    let least = simulation.kit.genesis.parameters.fees.existential_deposit;
+    let rule = fails(&mut simulation, &key("Alice"), transfer("new", least - 1));
+    assert_eq!(rule, Rule::BelowExistentialDeposit);
+    succeeds(&mut simulation, &key("Alice"), transfer("new", least));
+    assert_eq!(free(&simulation, &key("new").account()), least);
+    // The fee of a transfer does not depend on its amount.
+    let before = free(&simulation, &key("Alice").account());
+    succeeds(&mut simulation, &key("Alice"), transfer("Bob", 1));
+    let after = free(&simulation, &key("Alice").account());
+    let all_but_least = after - (before - after - 1) - least;
+    let rule = fails(&mut simulation, &key("Alice"), transfer("Bob", all_but_least + 1));
+    assert_eq!(rule, Rule::BelowExistentialDeposit);
+    let all_but_least = all_but_least - (before - after - 1);
+    succeeds(&mut simulation, &key("Alice"), transfer("Bob", all_but_least));
+    assert_eq!(free(&simulation, &key("Alice").account()), least);
 }

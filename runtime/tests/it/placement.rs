@@ -16,9 +16,9 @@ fn snapshot(providers: &[(u64, u32, u32)]) -> Snapshot {
     let mut weight_sum = 0;
     let entries = (0u32..).zip(providers).map(|(number, (weight, operator, zone))| {
         weight_sum += weight;
-        let next = operators.len() as u32;
+        let next = u32::try_from(operators.len()).unwrap();
         let operator = *operators.entry(*operator).or_insert(next);
-        let next = zones.len() as u32;
+        let next = u32::try_from(zones.len()).unwrap();
         let zone = *zones.entry(*zone).or_insert(next);
         SnapshotEntry { number: number * 3, operator, zone, weight_sum }
     });
@@ -60,7 +60,7 @@ fn naive(
         same(|e| e.number) < caps[0] && same(|e| e.operator) < caps[1] && same(|e| e.zone) < caps[2]
     };
     let total = u128::from(entries.last().unwrap().weight_sum);
-    for j in 0..64 * code.n as u32 {
+    for j in 0..64 * u32::from(code.n) {
         if chosen.len() == wanted {
             break;
         }
@@ -126,7 +126,7 @@ proptest! {
             for entry in &below_caps {
                 *used.entry(of(entry)).or_default() += 1;
             }
-            (u32::from(code.n).div_ceil(all.len() as u32), used.into_values().max().unwrap_or(0))
+            (u32::from(code.n).div_ceil(u32::try_from(all.len()).unwrap()), used.into_values().max().unwrap_or(0))
         };
         let loss = u32::from(code.n - code.k) / 3;
         let (share, most) = count(|entry| entry.number);

@@ -22,7 +22,8 @@ enum Step {
 
 fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
-        2 => (0..4usize, 0..4usize, any::<u128>()).prop_map(|(from, to, amount)| Step::Transfer { from, to, amount: amount >> 70 }),
+        2 => (0..4usize, 0..4usize, 0..1u128 << 58)
+            .prop_map(|(from, to, amount)| Step::Transfer { from, to, amount }),
         6 => (0..4usize, 0..5u64, 1..4u32, prop::bool::weighted(0.1))
             .prop_map(|(owner, file, lease_epochs, spoil)| Step::Store { owner, file, lease_epochs, spoil }),
         1 => Just(Step::Register),
@@ -95,7 +96,7 @@ impl Walk {
                 self.store(&key(NAMES[owner]), file, lease_epochs, spoil);
             }
             Step::Register => {
-                let keys = ProviderKeys::new(self.simulation.kit.providers.len() as u32);
+                let keys = ProviderKeys::new(u32::try_from(self.simulation.kit.providers.len()).unwrap());
                 let amount = 2 * u128::from(DECLARED);
                 let to = keys.account.account();
                 self.sign(&key("Alice"), Call::Accounts(AccountsCall::Transfer(TransferCall { to, amount })));

@@ -10,6 +10,7 @@ use futures::{Stream, StreamExt as _};
 use pieces::PieceHash;
 use std::io;
 use std::pin::pin;
+use std::time::Duration;
 use tokio::time::{Instant, timeout_at};
 
 /// Why a provider did not take a piece.
@@ -69,6 +70,7 @@ pub struct PutStream {
     deadline: Instant,
     piece_bytes_max: u32,
     sent: u32,
+    idle: Duration,
 }
 
 impl Peer {
@@ -84,8 +86,12 @@ impl Peer {
             Ok(wire) => wire,
             Err(source) => return Err(PutError::Open { peer, source }),
         };
-        let mut put = PutStream { wire, peer, deadline, piece_bytes_max, sent: 0 };
+        let idle = self.timeouts().idle;
+        let mut put = PutStream { wire, peer, deadline, piece_bytes_max, sent: 0, idle };
         put.announce(&open).await?;
+        // All providers of an upload wait for the slowest. Who takes nothing is given up before the others, who then get
+        // nothing either, give up in turn.
+        put.wire.set_idle(idle / 2);
         Ok(put)
     }
 
@@ -148,6 +154,8 @@ impl PutStream {
         };
         let ended = timeout_at(self.deadline, ending).await;
         self.settle(ended).await?;
+        // Syncing may take a while.
+        self.wire.set_idle(self.idle);
         match timeout_at(self.deadline, self.wire.receive()).await {
             Ok(Ok(PutAnswer::Refused(refusal))) => Err(PutError::Refused { peer: self.peer, refusal }),
             Ok(Ok(answer)) => Ok(answer),
@@ -185,4 +193,3 @@ impl PutStream {
         }
     }
 }
-

@@ -5,7 +5,7 @@ use crate::admission::{Admission, Admitted, AdmittedKind};
 use crate::protocol::wire::{Wire, WireError, usize_of};
 use crate::refusal::{Refusal, RefusalCode};
 use crate::service::internal;
-use crate::store::{FinishError, PieceKey, PieceStore, PieceTerms, PieceWriter, StoreError};
+use crate::store::{FinishError, PieceStore, PieceTerms, PieceWriter, StoreError};
 use bytes::BytesMut;
 use runtime::types::StorageCommitment;
 use std::sync::Arc;
@@ -70,20 +70,21 @@ async fn take(
     admission: &Arc<dyn Admission>,
 ) -> Result<PutAnswer, Stop> {
     let (writer, end) = receive(wire, writer).await?;
-    let key = PieceKey { deal: admitted.deal, segment: open.segment, index: open.index };
+    let (deal, segment, index) = (admitted.deal, open.segment, open.index);
     let (terms, answer) = match admitted.kind {
         AdmittedKind::Restore { piece_hash, until_epoch } => {
             if end.piece_hash != piece_hash {
                 let message = format!("the ledger records piece {piece_hash} here, not {}", end.piece_hash);
                 return Err(Stop::Refuse(Refusal::new(RefusalCode::Mismatch, message)));
             }
-            (PieceTerms { key, until_epoch, store_by_ms: 0, recorded: true }, None)
+            (PieceTerms { deal, segment, index, until_epoch, store_by_ms: 0, recorded: true }, None)
         }
         AdmittedKind::Commit(template) => {
             let PutEnd { piece_hash, piece_bytes } = end;
             let commitment = StorageCommitment { piece_hash, piece_bytes, ..template };
             let StorageCommitment { until_epoch, store_by_ms, .. } = commitment;
-            (PieceTerms { key, until_epoch, store_by_ms, recorded: false }, Some(commitment))
+            let terms = PieceTerms { deal, segment, index, until_epoch, store_by_ms, recorded: false };
+            (terms, Some(commitment))
         }
     };
     let admission = Arc::clone(admission);

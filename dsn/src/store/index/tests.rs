@@ -1,17 +1,20 @@
 #![allow(clippy::unwrap_used, reason = "tests may panic")]
 
-use super::{Index, PieceEntry, PieceKey, PieceRow, TAG_PIECE, TAG_ROW, encode, parse_row_key, piece_key, row_key};
+use super::{
+    Index, PieceEntry, PieceKey, PieceRow, TAG_PIECE, TAG_ROW, Totals, encode, parse_row_key, piece_key, row_key,
+};
 use pieces::PieceHash;
 use runtime::types::DealId;
 use std::collections::HashSet;
 
-fn key(index: u8) -> PieceKey {
-    PieceKey { deal: DealId::from_bytes([7; 32]), segment: 258, index }
+const DEAL: DealId = DealId::from_bytes([7; 32]);
+
+fn key(index: u8, hash: u8) -> PieceKey {
+    PieceKey { deal: DEAL, segment: 258, index, piece_hash: PieceHash::from_bytes([hash; 32]) }
 }
 
-fn row(hash: u8, piece_bytes: u32) -> PieceRow {
-    let piece_hash = PieceHash::from_bytes([hash; 32]);
-    PieceRow { piece_hash, piece_bytes, until_epoch: 9, store_by_ms: 1000, recorded: false }
+fn row(piece_bytes: u32) -> PieceRow {
+    PieceRow { piece_bytes, until_epoch: 9, store_by_ms: 1000, recorded: false }
 }
 
 fn index() -> (tempfile::TempDir, Index) {
@@ -21,11 +24,16 @@ fn index() -> (tempfile::TempDir, Index) {
     (dir, index)
 }
 
+fn counted(index: &Index) -> (u64, u64) {
+    let Totals { pieces, bytes, .. } = index.totals();
+    (pieces, bytes)
+}
+
 #[test]
-fn keys_sort_by_deal_segment_and_index_and_read_back() {
-    let bytes = row_key(&key(3));
-    assert_eq!((bytes[0], &bytes[33..]), (TAG_ROW, &[1, 2, 3][..]));
-    assert_eq!(parse_row_key(&bytes), Some(key(3)));
+fn keys_sort_by_deal_segment_index_and_hash_and_read_back() {
+    let bytes = row_key(&key(3, 5));
+    assert_eq!((bytes[0], &bytes[33..38]), (TAG_ROW, &[1, 2, 3, 5, 5][..]));
+    assert_eq!(parse_row_key(&bytes), Some(key(3, 5)));
     assert_eq!(parse_row_key(&bytes[1..]), None);
     assert_eq!(piece_key(&PieceHash::from_bytes([5; 32]))[..2], [TAG_PIECE, 5]);
 }
@@ -33,52 +41,61 @@ fn keys_sort_by_deal_segment_and_index_and_read_back() {
 /// Frozen: a store is read by later versions.
 #[test]
 fn values_have_their_frozen_layout() {
-    let hash = "11".repeat(32);
-    assert_eq!(hex::encode(encode(&row(0x11, 4))), format!("01{hash}0400000009000000e80300000000000000"));
+    assert_eq!(hex::encode(encode(&row(4))), "010400000009000000e80300000000000000");
     assert_eq!(hex::encode(encode(&PieceEntry { piece_bytes: 4, references: 2 })), "010400000002000000");
 }
 
 #[test]
 fn a_piece_goes_with_the_last_row_that_names_it() {
     let (_dir, index) = index();
-    assert_eq!(index.insert(&key(0), &row(1, 10)).unwrap(), None);
-    assert_eq!(index.insert(&key(1), &row(1, 10)).unwrap(), None);
-    assert_eq!(index.totals(), (1, 10));
-    assert_eq!(index.remove(&key(0), |_| true).unwrap(), None);
-    assert_eq!(index.remove(&key(0), |_| true).unwrap(), None);
-    assert_eq!(index.remove(&key(1), |_| true).unwrap(), Some(row(1, 10).piece_hash));
-    assert_eq!(index.totals(), (0, 0));
+    index.insert(&key(0, 1), &row(10)).unwrap();
+    index.insert(&key(1, 1), &row(10)).unwrap();
+    assert_eq!(counted(&index), (1, 10));
+    assert!(!index.remove(&key(0, 1), |_| true).unwrap());
+    assert!(!index.remove(&key(0, 1), |_| true).unwrap());
+    assert!(!index.remove(&key(1, 1), |_| false).unwrap());
+    assert!(index.remove(&key(1, 1), |_| true).unwrap());
+    assert_eq!(index.totals(), Totals::default());
 }
 
 #[test]
-fn writing_a_row_again_counts_once_and_lets_go_of_what_it_named() {
+fn writing_a_row_again_counts_once() {
     let (_dir, index) = index();
-    index.insert(&key(0), &row(1, 10)).unwrap();
-    assert_eq!(index.insert(&key(0), &row(1, 10)).unwrap(), None);
-    assert_eq!(index.insert(&key(0), &row(2, 20)).unwrap(), Some(row(1, 10).piece_hash));
-    assert_eq!((index.totals(), index.row(&key(0)).unwrap()), ((1, 20), Some(row(2, 20))));
-    assert_eq!(index.remove(&key(0), |_| true).unwrap(), Some(row(2, 20).piece_hash));
+    index.insert(&key(0, 1), &row(10)).unwrap();
+    index.insert(&key(0, 1), &row(10)).unwrap();
+    assert_eq!(index.totals(), Totals { pieces: 1, bytes: 10, unrecorded_bytes: 10 });
+    assert!(index.remove(&key(0, 1), |_| true).unwrap());
+}
+
+#[test]
+fn a_place_may_have_several_pieces() {
+    let (_dir, index) = index();
+    for (place, hash) in [(0, 1), (1, 9), (1, 2), (2, 1)] {
+        index.insert(&key(place, hash), &row(u32::from(hash))).unwrap();
+    }
+    let of = |place| index.rows_of(&DEAL, 258, place).unwrap().into_iter().map(|(key, _)| key).collect::<Vec<_>>();
+    assert_eq!((of(0), of(1), of(3)), (vec![key(0, 1)], vec![key(1, 2), key(1, 9)], vec![]));
 }
 
 #[test]
 fn forgetting_a_piece_takes_all_its_rows_and_no_others() {
     let (_dir, index) = index();
-    index.insert(&key(0), &row(1, 10)).unwrap();
-    index.insert(&key(1), &row(2, 20)).unwrap();
-    index.insert(&key(2), &row(1, 10)).unwrap();
-    let lost = HashSet::from([row(1, 10).piece_hash]);
+    index.insert(&key(0, 1), &row(10)).unwrap();
+    index.insert(&key(1, 2), &row(20)).unwrap();
+    index.insert(&key(2, 1), &row(10)).unwrap();
+    let lost = HashSet::from([key(0, 1).piece_hash]);
     assert_eq!(index.forget(lost.clone(), |_| false).unwrap(), 0);
     assert_eq!(index.rows(None, 10).unwrap().len(), 3);
     assert_eq!(index.forget(lost, |_| true).unwrap(), 1);
-    assert_eq!(index.rows(None, 10).unwrap(), vec![(key(1), row(2, 20))]);
-    assert_eq!(index.totals(), (1, 20));
+    assert_eq!(index.rows(None, 10).unwrap(), vec![(key(1, 2), row(20))]);
+    assert_eq!(index.totals(), Totals { pieces: 1, bytes: 20, unrecorded_bytes: 20 });
 }
 
 #[test]
 fn pages_go_on_behind_the_last_row() {
     let (_dir, index) = index();
     for number in 0..5 {
-        index.insert(&key(number), &row(number, 1)).unwrap();
+        index.insert(&key(number, number), &row(1)).unwrap();
     }
     let first = index.rows(None, 2).unwrap();
     let rest = index.rows(first.last().map(|(key, _)| key), 10).unwrap();
@@ -89,9 +106,9 @@ fn pages_go_on_behind_the_last_row() {
 #[test]
 fn an_adopted_piece_is_counted_and_taken_over_by_the_next_row() {
     let (_dir, index) = index();
-    index.adopt(&row(1, 10).piece_hash, 10).unwrap();
-    assert_eq!(index.totals(), (1, 10));
-    index.insert(&key(0), &row(1, 10)).unwrap();
-    assert_eq!(index.totals(), (1, 10));
-    assert_eq!(index.remove(&key(0), |_| true).unwrap(), Some(row(1, 10).piece_hash));
+    index.adopt(&key(0, 1).piece_hash, 10).unwrap();
+    assert_eq!(counted(&index), (1, 10));
+    index.insert(&key(0, 1), &row(10)).unwrap();
+    assert_eq!(counted(&index), (1, 10));
+    assert!(index.remove(&key(0, 1), |_| true).unwrap());
 }

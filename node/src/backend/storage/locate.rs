@@ -75,8 +75,7 @@ impl StorageBackend {
         segment: &Segment,
         founding: Option<&Founding>,
     ) -> Result<LocatedSegment, ApiError> {
-        let placement_epochs =
-            state.require::<ParameterTable>(&()).map_err(of_state)?.placement.placement_epochs;
+        let placement_epochs = state.require::<ParameterTable>(&()).map_err(of_state)?.placement.placement_epochs;
         let size = file.code.piece_bytes(segment.len);
         let mut pieces = Vec::with_capacity(segment.holders.len());
         for ((piece, holder), hash) in (0u8..=u8::MAX).zip(&segment.holders).zip(&segment.piece_hashes) {

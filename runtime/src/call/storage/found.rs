@@ -15,7 +15,7 @@ use crate::slots;
 use crate::state::{ReadTables, StateView};
 use crate::tables::{File, FileStatus, Files, PieceHolder, Provider, ProviderStatus, Providers, Segment, Segments};
 use crate::terms::{commitment_for, piece_price};
-use crate::types::{Balance, Epoch, Height, Holder, StorageCommitment, Store, Text};
+use crate::types::{Balance, Epoch, Holder, StorageCommitment, Store, Text};
 
 /// Records the file in place of one that ended in epoch `before`, if there is one.
 pub(super) fn found<V: StateView>(
@@ -96,7 +96,7 @@ struct Founding<'a> {
 }
 
 /// A segment, and what each of its pieces takes and costs.
-struct Piecewise<'a> {
+struct SegmentTerms<'a> {
     number: u16,
     manifest: &'a SegmentManifest,
     placement: Placement,
@@ -124,7 +124,7 @@ impl<'a> Founding<'a> {
         let mut held = Vec::with_capacity(segments.len());
         for (number, (manifest, holders)) in (0u16..).zip(segments.iter().zip(&call.holders)) {
             let piece_bytes = code.piece_bytes(manifest.len);
-            let segment = Piecewise {
+            let segment = SegmentTerms {
                 number,
                 manifest,
                 placement: place(&snapshot, &run.parameters.placement, code, &self.template.deal, number)?,
@@ -139,7 +139,7 @@ impl<'a> Founding<'a> {
     fn hold_segment<V: StateView>(
         &mut self,
         run: &Run<'_, V>,
-        segment: &Piecewise<'_>,
+        segment: &SegmentTerms<'_>,
         holders: &[Holder],
     ) -> Result<Vec<PieceHolder>, Rejected> {
         let mut taken = vec![false; segment.placement.slots.len()];
@@ -204,13 +204,5 @@ impl Promise {
         self.price = self.price.checked_add(piece_price).ok_or(Rule::Overflow)?;
         let committed = self.provider.committed.checked_add(self.bytes).ok_or(Rule::Overflow)?;
         if committed > self.provider.declared { Err(Rule::ProviderFull) } else { Ok(()) }
-    }
-}
-
-impl Provider {
-    /// The service key in force at `height`.
-    #[must_use]
-    pub fn service_key_at(&self, height: Height) -> Option<PublicKey> {
-        self.service_keys.iter().rev().find(|entry| entry.from_height <= height).map(|entry| entry.key)
     }
 }

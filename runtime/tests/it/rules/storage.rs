@@ -67,6 +67,13 @@ pub const CASES: &[Case] = &[
         resign(&mut again, |intent| intent.deal_nonce = 1);
         fails(&mut simulation, &key("Alice"), call(again))
     }),
+    (Rule::AlreadyStored, || {
+        // The very same Store: this says more than that its deal nonce is used.
+        let mut simulation = dev();
+        let first = file(&mut simulation, 1);
+        stores(&mut simulation, first.clone());
+        fails(&mut simulation, &key("Alice"), call(first))
+    }),
     (Rule::HoldersNotEmpty, || {
         let mut simulation = dev();
         let first = file(&mut simulation, 1);
