@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use runtime::crypto::{AccountId, PeerKey, PublicKey};
 use runtime::genesis::{Genesis, GenesisProvider, GenesisValidator};
-use runtime::types::{Balance, Parameters, Text, amount_text};
+use runtime::types::{Balance, Parameters, Profile, Text, amount_text};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
@@ -245,6 +245,7 @@ impl ChainSpec {
         require(parameters.time.store_window_ms > 0, &path("time.storeWindowMs"), "must not be 0")?;
         require(parameters.placement.slack_divisor > 0, &path("placement.slackDivisor"), "must not be 0")?;
         require(parameters.placement.placement_epochs > 0, &path("placement.placementEpochs"), "must not be 0")?;
+        require(parameters.placement.draws_per_piece > 0, &path("placement.drawsPerPiece"), "must not be 0")?;
         require(parameters.staking.bond_per_byte > 0, &path("staking.bondPerByte"), "must not be 0")?;
         let limits = &parameters.limits;
         require(limits.piece_bytes > 0, &path("limits.pieceBytes"), "must not be 0")?;
@@ -261,6 +262,9 @@ impl ChainSpec {
             let whole_units = limits.piece_bytes.checked_rem(profile.code.unit_bytes) == Some(0);
             require(whole_units, &path("code.unitBytes"), "must divide limits.pieceBytes")?;
             require(profile.max_segments > 0, &path("maxSegments"), "must not be 0")?;
+            let store_bytes = store_bytes_max(profile);
+            let fits = store_bytes <= u64::from(limits.transaction_bytes);
+            require(fits, &path("maxSegments"), "makes a Store larger than limits.transactionBytes")?;
             let repairable = (profile.code.k..=profile.code.n).contains(&profile.repair_at);
             require(repairable, &path("repairAt"), "must lie between k and n")?;
         }
@@ -319,6 +323,16 @@ impl ChainSpec {
         let limit = usize::try_from(limits.validators).unwrap_or(usize::MAX);
         require(self.genesis.validators.len() <= limit, "genesis.validators", "are more than limits.validators")
     }
+}
+
+/// Encoded bytes of the largest Store of a profile, a few more at most: per piece a hash, a slot and a signature, per
+/// segment its length and two counts, beside what every Store has.
+fn store_bytes_max(profile: &Profile) -> u64 {
+    const FIXED_BYTES: u64 = 1_024;
+    const SEGMENT_BYTES: u64 = 8 + 2 * 5;
+    const PIECE_BYTES: u64 = 32 + 1 + 64;
+    let segments = u64::from(profile.max_segments);
+    FIXED_BYTES + segments * (SEGMENT_BYTES + u64::from(profile.code.n) * PIECE_BYTES)
 }
 
 fn require(holds: bool, path: &str, message: &str) -> Result<(), SpecError> {

@@ -231,8 +231,8 @@ impl PieceStore {
         self.index.row(key)
     }
 
-    /// What is kept for one piece of a deal, whatever its bytes: more than one row if an upload was tried again with other
-    /// bytes and it is not known yet which of them is recorded.
+    /// What is kept for one piece of a deal, whatever its bytes: more than one row if an upload was tried again with
+    /// other bytes and it is not known yet which of them is recorded.
     ///
     /// # Errors
     /// The index cannot be read.
@@ -264,8 +264,8 @@ impl PieceStore {
         Ok(())
     }
 
-    /// Marks one piece of a deal as recorded on the ledger, so that [`sweep_unrecorded`](Self::sweep_unrecorded) asks no
-    /// more.
+    /// Marks one piece of a deal as recorded on the ledger, so that [`sweep_unrecorded`](Self::sweep_unrecorded) asks
+    /// no more.
     ///
     /// # Errors
     /// The index cannot be written.

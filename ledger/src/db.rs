@@ -2,7 +2,6 @@
 
 use std::path::Path;
 
-use parking_lot::Mutex;
 use rocksdb::{
     BlockBasedOptions, Cache, ChecksumType, ColumnFamily, ColumnFamilyDescriptor, DB, DBCompressionType, DBRawIterator,
     DBRecoveryMode, Options, ReadOptions, SliceTransform, WriteBatch, WriteOptions,
@@ -33,7 +32,6 @@ const LOG_FILES_MAX: usize = 4;
 /// An open database.
 pub struct Database {
     db: DB,
-    synced: Mutex<()>,
 }
 
 impl Database {
@@ -44,7 +42,7 @@ impl Database {
         let families =
             tables::ALL.iter().map(|(name, shape)| ColumnFamilyDescriptor::new(*name, family_options(*shape, &cache)));
         match DB::open_cf_descriptors(&database_options(), path, families) {
-            Ok(db) => Ok(Self { db, synced: Mutex::new(()) }),
+            Ok(db) => Ok(Self { db }),
             Err(error) => {
                 let source = DatabaseError::from(error);
                 let path = path.to_owned();
@@ -179,7 +177,6 @@ impl Batch<'_> {
     pub fn write_synced(self) -> Result<(), DatabaseError> {
         let mut options = WriteOptions::default();
         options.set_sync(true);
-        let _one_at_a_time = self.database.synced.lock();
         Ok(self.database.db.write_opt(self.batch, &options)?)
     }
 }

@@ -1,4 +1,4 @@
-//! Transactions that wait for a block: bounded, ordered by nonce within an account and by what they pay between accounts.
+//! Transactions that wait for a block: bounded, in order of nonce within an account, best paid first between accounts.
 //!
 //! # Laws
 //! - **Bounded.** Never more transactions, bytes or transactions of one account than [`MempoolLimits`] says.

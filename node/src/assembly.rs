@@ -10,6 +10,7 @@
 use std::fs;
 use std::future::Future;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -27,7 +28,7 @@ use crate::chain::{Chain, ValidatorKeys};
 use crate::cli::ExitReason;
 use crate::fetch::Fetch;
 use crate::gateway::{Gateway, GatewayParts};
-use crate::keystore::Keystore;
+use crate::keystore::{Keystore, read_key_file};
 use crate::labels::Labels;
 use crate::provider::{self, Provider, ProviderKeys};
 use crate::status;
@@ -43,6 +44,10 @@ pub struct NodeConfig {
     pub consensus_port: u16,
     /// TCP port of this node's peer.
     pub dsn_port: u16,
+    /// Secret of this node's peer, if not the kept one.
+    pub node_key_file: Option<PathBuf>,
+    /// The chain as it was named on the command line.
+    pub chain: String,
     /// TCP port of the API.
     pub rpc_port: u16,
     /// Origins that browsers may call from.
@@ -65,7 +70,7 @@ impl Node {
     pub async fn start(spec: ChainSpec, base: &BasePath, config: NodeConfig) -> anyhow::Result<Self> {
         prepare_folders(base)?;
         let keystore = Arc::new(Keystore::open(&base.keystore(), &spec)?);
-        let ledger = open_ledger(&spec, base).await?;
+        let ledger = open_ledger(&spec, base, &config).await?;
         let starting_block = ledger.head().header.height;
         tracing::info!(chain = %spec.name, node = %config.name, base_path = %base.root().display(), "piecewise {}", env!("CARGO_PKG_VERSION"));
         tracing::info!(genesis = %format!("0x{}", ledger.genesis_hash()), height = starting_block, "ledger is open");
@@ -75,11 +80,19 @@ impl Node {
         let chain = Arc::new(Chain::new(ledger, Mempool::new(MempoolLimits::STANDARD), validator));
         let consensus = start_consensus(&spec, base, &config, &keystore, chain.clone(), engine_key).await?;
 
+        if config.consensus_port != 0 {
+            let (port, id) = (config.consensus_port, consensus.peer_key());
+            tracing::info!("consensus listening on /ip4/127.0.0.1/tcp/{port}/p2p/{id}");
+        }
+
         let mut providers = Vec::new();
         for keys in provider_keys(&spec)? {
             providers.push(Provider::start(chain.clone(), base, keys, config.storage_quota).await?);
         }
-        let seed = keystore.peer_seed("dsn")?;
+        let seed = match &config.node_key_file {
+            Some(path) => read_key_file(path)?,
+            None => keystore.peer_seed("dsn")?,
+        };
         let listening = provider::listen(&seed, chain.ledger().genesis_hash(), config.dsn_port).await;
         let peer = listening.context("start this node's peer; --dsn-port gives it another port")?;
         let peers = providers.iter().map(Provider::peer).chain([&peer]);
@@ -143,14 +156,14 @@ fn prepare_folders(base: &BasePath) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn open_ledger(spec: &ChainSpec, base: &BasePath) -> anyhow::Result<Ledger> {
+async fn open_ledger(spec: &ChainSpec, base: &BasePath, config: &NodeConfig) -> anyhow::Result<Ledger> {
     let (path, genesis) = (base.ledger(), spec.genesis());
-    let root = base.root().display().to_string();
     match tokio::task::spawn_blocking(move || Ledger::open(&path, &genesis)).await? {
         Ok(ledger) => Ok(ledger),
         Err(error @ OpenError::OtherGenesis { .. }) => {
-            let advice = format!("{error}; run `node purge-chain --chain {} --base-path {root}`, or delete ", spec.id);
-            Err(ExitReason::OtherGenesis(advice + &base.ledger().display().to_string()).into())
+            let (chain, root) = (&config.chain, base.root().display());
+            let advice = format!("to delete what is there, run: node purge-chain --chain {chain} --base-path {root}");
+            Err(ExitReason::OtherGenesis(format!("{error}; {advice}")).into())
         }
         Err(error) => Err(error).context("open the ledger"),
     }

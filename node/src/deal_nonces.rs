@@ -44,38 +44,50 @@ impl Drop for DealNonce {
 impl DealNonces {
     /// The lowest nonce, not below the highest one used, that the rules allow and no upload has; none if all that the
     /// window allows are taken.
-    pub fn take(&self, owner: AccountId, account: &Account) -> Option<DealNonce> {
+    ///
+    /// `read` gives the account as the ledger has it. It is read under the lock: an upload that lands gives its nonce back
+    /// only after the ledger knows it as used.
+    pub fn take<E>(&self, owner: AccountId, read: impl FnOnce() -> Result<Account, E>) -> Result<Option<DealNonce>, E> {
         let mut taken = self.taken.lock();
+        let account = read()?;
         let nonces = taken.entry(owner).or_default();
         let mut window = account.deal_high..account.deal_high.saturating_add(DEAL_WINDOW);
-        let nonce = window.find(|nonce| !nonces.contains(nonce) && check_deal_nonce(account, *nonce).is_ok())?;
-        nonces.insert(nonce);
-        Some(DealNonce { nonce, owner, taken: self.taken.clone() })
+        let nonce = window.find(|nonce| !nonces.contains(nonce) && check_deal_nonce(&account, *nonce).is_ok());
+        Ok(nonce.map(|nonce| {
+            nonces.insert(nonce);
+            DealNonce { nonce, owner, taken: self.taken.clone() }
+        }))
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::convert::Infallible;
+
     use super::*;
+
+    fn take(nonces: &DealNonces, deal_high: u64) -> Option<DealNonce> {
+        let read = || Ok::<_, Infallible>(Account { deal_high, ..Account::default() });
+        let Ok(taken) = nonces.take(AccountId::from_bytes([1; 32]), read);
+        taken
+    }
 
     #[test]
     fn uploads_at_once_have_different_nonces_and_a_failed_ones_is_used_again() {
         let nonces = DealNonces::default();
-        let owner = AccountId::from_bytes([1; 32]);
-        let account = Account { deal_high: 5, ..Account::default() };
-        let first = nonces.take(owner, &account).expect("the window is free");
-        let second = nonces.take(owner, &account).expect("the window is free");
-        assert_eq!((first.get(), second.get()), (5, 6));
+        let first = take(&nonces, 5);
+        let second = take(&nonces, 5);
+        let numbers = [&first, &second].map(|nonce| nonce.as_ref().map(DealNonce::get));
+        assert_eq!(numbers, [Some(5), Some(6)]);
         drop(first);
-        assert_eq!(nonces.take(owner, &account).map(|nonce| nonce.get()), Some(5));
+        assert_eq!(take(&nonces, 5).map(|nonce| nonce.get()), Some(5));
     }
 
     #[test]
     fn the_window_bounds_the_uploads_at_once() {
         let nonces = DealNonces::default();
-        let owner = AccountId::from_bytes([1; 32]);
-        let held: Vec<_> = (0..DEAL_WINDOW).map(|_| nonces.take(owner, &Account::default())).collect();
+        let held: Vec<_> = (0..DEAL_WINDOW).map(|_| take(&nonces, 0)).collect();
         assert!(held.iter().all(Option::is_some));
-        assert!(nonces.take(owner, &Account::default()).is_none());
+        assert!(take(&nonces, 0).is_none());
     }
 }

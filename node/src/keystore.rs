@@ -1,9 +1,9 @@
 //! The node's secrets: files of mode 0600, and on development chains the keys that anybody can derive.
 
 use std::collections::BTreeMap;
-use std::fs::{self, OpenOptions};
+use std::fs::{self, File, Permissions};
 use std::io::Write;
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
@@ -25,7 +25,7 @@ impl Keystore {
     /// Opens the folder; on a development chain the well-known accounts are there too, and Alice is the gateway's.
     pub fn open(folder: &Path, spec: &ChainSpec) -> anyhow::Result<Self> {
         fs::create_dir_all(folder).with_context(|| format!("make the folder {}", folder.display()))?;
-        fs::set_permissions(folder, fs::Permissions::from_mode(0o700))
+        fs::set_permissions(folder, Permissions::from_mode(0o700))
             .with_context(|| format!("restrict the folder {}", folder.display()))?;
         let mut keystore = Self { folder: folder.to_owned(), accounts: BTreeMap::new(), gateway: None };
         if spec.chain_type == ChainType::Development {
@@ -56,12 +56,17 @@ impl Keystore {
     /// The ed25519 seed of one of this node's peers, made at first use and kept.
     pub fn peer_seed(&self, name: &str) -> anyhow::Result<Zeroizing<[u8; 32]>> {
         let path = self.folder.join(format!("{name}.key"));
-        match fs::read_to_string(&path) {
-            Ok(text) => read_seed(&path, &Zeroizing::new(text)),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => make_seed(&path),
-            Err(error) => Err(error).with_context(|| format!("read {}", path.display())),
+        if path.try_exists().with_context(|| format!("read {}", path.display()))? {
+            return read_key_file(&path);
         }
+        make_seed(&path)
     }
+}
+
+/// Reads an ed25519 seed: 32 bytes of hex in a file that nobody else can read.
+pub fn read_key_file(path: &Path) -> anyhow::Result<Zeroizing<[u8; 32]>> {
+    let text = fs::read_to_string(path).with_context(|| format!("read {}", path.display()))?;
+    read_seed(path, &Zeroizing::new(text))
 }
 
 fn read_seed(path: &Path, text: &str) -> anyhow::Result<Zeroizing<[u8; 32]>> {
@@ -78,15 +83,17 @@ fn read_seed(path: &Path, text: &str) -> anyhow::Result<Zeroizing<[u8; 32]>> {
 fn make_seed(path: &Path) -> anyhow::Result<Zeroizing<[u8; 32]>> {
     let mut seed = Zeroizing::new([0; 32]);
     getrandom::fill(seed.as_mut()).map_err(|error| anyhow::anyhow!("the system has no randomness: {error}"))?;
-    let mut file = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(OWNER_ONLY)
-        .open(path)
-        .with_context(|| format!("make {}", path.display()))?;
+    // Under another name until it is whole: half a key would stop every later start.
+    let folder = path.parent().with_context(|| format!("{} has no folder", path.display()))?;
     let text = Zeroizing::new(hex::encode(seed.as_ref()));
-    file.write_all(text.as_bytes())
-        .and_then(|()| file.sync_all())
-        .with_context(|| format!("write {}", path.display()))?;
+    let write = || -> anyhow::Result<()> {
+        let mut file = tempfile::Builder::new().permissions(Permissions::from_mode(OWNER_ONLY)).tempfile_in(folder)?;
+        file.write_all(text.as_bytes())?;
+        file.as_file().sync_all()?;
+        file.persist_noclobber(path)?;
+        File::open(folder)?.sync_all()?;
+        Ok(())
+    };
+    write().with_context(|| format!("write {}", path.display()))?;
     Ok(seed)
 }

@@ -22,6 +22,8 @@ pub struct Labels {
 #[derive(Debug)]
 struct Inner {
     file: File,
+    /// Length of the whole lines.
+    whole_bytes: u64,
     labels: BTreeMap<FileId, Vec<String>>,
 }
 
@@ -32,7 +34,8 @@ struct Line {
 }
 
 impl Labels {
-    /// Reads the labels at `path`; a last line that a crash cut off is dropped.
+    /// Reads the labels at `path`. A last line that a crash cut off is dropped; any other line that is none is left where
+    /// it is and not read.
     pub fn open(path: &Path) -> anyhow::Result<Self> {
         let open = OpenOptions::new().read(true).append(true).create(true).open(path);
         let file = open.with_context(|| format!("open {}", path.display()))?;
@@ -40,28 +43,39 @@ impl Labels {
         let mut whole_bytes = 0u64;
         let mut reader = BufReader::new(&file);
         loop {
-            let mut text = String::new();
-            let bytes = reader.read_line(&mut text).with_context(|| format!("read {}", path.display()))?;
-            let Ok(line) = serde_json::from_str::<Line>(&text) else { break };
-            labels.entry(line.file).or_default().push(line.name);
+            let mut line = Vec::new();
+            let bytes = reader.read_until(b'\n', &mut line).with_context(|| format!("read {}", path.display()))?;
+            if line.last() != Some(&b'\n') {
+                break;
+            }
+            match serde_json::from_slice::<Line>(&line) {
+                Ok(line) => labels.entry(line.file).or_default().push(line.name),
+                Err(_) => tracing::warn!(path = %path.display(), offset = whole_bytes, "a damaged label is skipped"),
+            }
             whole_bytes = whole_bytes.saturating_add(u64::try_from(bytes)?);
         }
         file.set_len(whole_bytes).with_context(|| format!("mend {}", path.display()))?;
-        Ok(Self { inner: Mutex::new(Inner { file, labels }) })
+        Ok(Self { inner: Mutex::new(Inner { file, whole_bytes, labels }) })
     }
 
-    /// Adds a label; one that is there already is not added again.
+    /// Adds a label; one that is there already is not added again. It is there once it is synced, or not at all.
     pub fn add(&self, file: FileId, name: &str) -> std::io::Result<()> {
         let mut inner = self.inner.lock();
-        let known = inner.labels.entry(file).or_default();
+        let known = inner.labels.get(&file).map_or(&[][..], Vec::as_slice);
         if known.len() >= LABELS_PER_FILE_MAX || known.iter().any(|label| label == name) {
             return Ok(());
         }
-        known.push(name.to_owned());
         let mut line = serde_json::to_vec(&Line { file, name: name.to_owned() })?;
         line.push(b'\n');
-        inner.file.write_all(&line)?;
-        inner.file.sync_data()
+        let written = inner.file.write_all(&line).and_then(|()| inner.file.sync_data());
+        if let Err(error) = written {
+            // Half a line must not stand in front of the next one.
+            inner.file.set_len(inner.whole_bytes)?;
+            return Err(error);
+        }
+        inner.whole_bytes = inner.whole_bytes.saturating_add(u64::try_from(line.len()).unwrap_or(0));
+        inner.labels.entry(file).or_default().push(name.to_owned());
+        Ok(())
     }
 
     /// The labels of a file.
@@ -83,11 +97,11 @@ mod tests {
         labels.add(file, "photo")?;
         labels.add(file, "photo")?;
         labels.add(file, "a \"quoted\"\nname")?;
-        std::fs::OpenOptions::new().append(true).open(&path)?.write_all(b"{\"file\":\"0x")?;
+        std::fs::OpenOptions::new().append(true).open(&path)?.write_all(b"not a label\n{\"file\":\"caf\xc3")?;
         let again = Labels::open(&path)?;
         assert_eq!(again.of(&file), ["photo", "a \"quoted\"\nname"]);
         again.add(file, "third")?;
-        assert_eq!(Labels::open(&path)?.of(&file).len(), 3);
+        assert_eq!(Labels::open(&path)?.of(&file).len(), 3, "what stands behind a damaged line is read");
         Ok(())
     }
 }

@@ -18,6 +18,9 @@ use crate::chain::Chain;
 /// Calls of one account that wait for their nonce.
 const CALLS_WAITING_MAX: usize = 256;
 
+/// Times a call is signed anew because its nonce was taken meanwhile.
+const NONCE_ATTEMPTS_MAX: u32 = 8;
+
 /// A call that is in a final block.
 #[derive(Clone, Copy, Debug)]
 pub struct Landed {
@@ -138,14 +141,22 @@ async fn sign_in_order(chain: Arc<Chain>, pair: KeyPair, mut orders: mpsc::Recei
     }
 }
 
+/// The nonce may be taken meanwhile by a transaction of the same account from outside; then the next one is tried.
 fn sign_and_submit(chain: &Chain, pair: &KeyPair, call: Call) -> Result<TxHash, AdmitError> {
-    let transaction = Transaction::Signed {
-        version: Transaction::VERSION,
-        signer: pair.account(),
-        nonce: chain.next_nonce(&pair.account())?,
-        tip: 0,
-        expires_at_ms: 0,
-        call,
-    };
-    chain.submit(transaction.sign(&chain.ledger().genesis_hash(), pair, OsRng))
+    let mut attempts = NONCE_ATTEMPTS_MAX;
+    loop {
+        let transaction = Transaction::Signed {
+            version: Transaction::VERSION,
+            signer: pair.account(),
+            nonce: chain.next_nonce(&pair.account())?,
+            tip: 0,
+            expires_at_ms: 0,
+            call: call.clone(),
+        };
+        attempts -= 1;
+        match chain.submit(transaction.sign(&chain.ledger().genesis_hash(), pair, OsRng)) {
+            Err(AdmitError::NonceTaken { .. } | AdmitError::Rule(Rule::NonceTooLow)) if attempts > 0 => {}
+            result => return result,
+        }
+    }
 }

@@ -68,7 +68,8 @@ impl Default for Limits {
             json_body_bytes: 16 * MIB,
             batch_calls: 50,
             bodies_in_flight_bytes: 128 * MIB,
-            upload_window_bytes: MIB,
+            // So small that every connection there may be can hold one.
+            upload_window_bytes: 64 * 1024,
             connections: 2048,
             websockets: 64,
             websocket_queue: 16,

@@ -30,6 +30,8 @@ fn each_wrong_field_is_named() {
         ("/genesis/parameters/time/epoch", json!(1), "genesis.parameters.time.epoch"),
         ("/genesis/parameters/profiles", json!([]), "genesis.parameters.profiles"),
         ("/genesis/parameters/profiles/1/name", json!("dev"), "genesis.parameters.profiles[1].name"),
+        ("/genesis/parameters/profiles/0/maxSegments", json!(2_000), "genesis.parameters.profiles[0].maxSegments"),
+        ("/genesis/parameters/placement/drawsPerPiece", json!(0), "genesis.parameters.placement.drawsPerPiece"),
         ("/genesis/parameters/profiles/0/repairAt", json!(1), "genesis.parameters.profiles[0].repairAt"),
         ("/genesis/parameters/profiles/0/code/k", json!(0), "genesis.parameters.profiles[0].code"),
         ("/genesis/parameters/profiles/0/code/k", json!(256), "genesis.parameters.profiles[0].code.k"),

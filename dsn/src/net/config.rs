@@ -65,7 +65,8 @@ impl Default for PeerLimits {
 pub struct Timeouts {
     /// To connect and to open a stream.
     pub connect: Duration,
-    /// For the next frame, unit or window, in either direction; who sends a piece waits half as long for it to be taken.
+    /// For the next frame, unit or window, in either direction; whoever sends a piece waits half as long until more of
+    /// it is taken.
     pub idle: Duration,
     /// For a whole request, however steadily it goes on.
     pub whole: Duration,

@@ -9,7 +9,7 @@
 use super::Protocol;
 use super::wire::{Message, Wire, WireError};
 use crate::net::{OpenError, Peer, PeerTarget};
-use crate::refusal::{Refusal, RefusalCode};
+use crate::refusal::Refusal;
 use crate::store::PieceStore;
 use parity_scale_codec::{Decode, DecodeWithMemTracking, Encode};
 use pieces::PieceHash;
@@ -28,8 +28,8 @@ pub struct HaveRequest {
 
 impl Message for HaveRequest {
     const NAME: &'static str = "have request";
-    /// The hashes and their count.
-    const BYTES_MAX: u32 = 32 * 1024 + 4;
+    /// As many hashes as are allowed, and their count.
+    const BYTES_MAX: u32 = 32 * 1024 + 2;
 }
 
 /// Says which of them are held.
@@ -135,11 +135,8 @@ async fn ask(peer: &Peer, target: &PeerTarget, hashes: Vec<PieceHash>) -> Result
 
 /// Answers one request.
 pub(crate) async fn serve(wire: &mut Wire, store: &Arc<PieceStore>) -> Result<(), WireError> {
+    // No request has more hashes than are allowed, as it would be too long.
     let HaveRequest { hashes } = wire.receive().await?;
-    if hashes.len() > HAVE_HASHES_MAX {
-        let refusal = Refusal::new(RefusalCode::OutOfBounds, format!("at most {HAVE_HASHES_MAX} pieces at once"));
-        return wire.send(&HaveReply::Refused(refusal)).await;
-    }
     let store = Arc::clone(store);
     let asked = tokio::task::spawn_blocking(move || {
         hashes.iter().map(|hash| store.has(hash)).collect::<Result<Vec<bool>, _>>()

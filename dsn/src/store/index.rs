@@ -27,8 +27,8 @@ const OPEN_FILES_MAX: i32 = 64;
 
 /// Names what is kept for one piece of a deal.
 ///
-/// The hash is part of it, because an upload that failed may be tried again with other bytes: until it is known which of
-/// both is recorded, both are promised.
+/// The hash is part of it, because an upload that failed may be tried again with other bytes: until it is known which
+/// of both is recorded, both are promised.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PieceKey {
     /// The deal that founded the file.
@@ -253,8 +253,8 @@ impl Index {
         Ok(())
     }
 
-    /// Removes pieces and all rows that name them; of `lost` those that `still_lost` says, asked while no row is written.
-    /// Returns how many pieces were removed.
+    /// Removes pieces and all rows that name them; of `lost` those that `still_lost` says, asked while no row is
+    /// written. Returns how many pieces were removed.
     pub(super) fn forget(
         &self,
         mut lost: HashSet<PieceHash>,

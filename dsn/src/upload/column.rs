@@ -72,8 +72,8 @@ impl<'a> Column<'a> {
         }
     }
 
-    /// The first candidate that accepts. The other columns wait meanwhile, so no more are tried in this round once it has
-    /// taken as long as one may take.
+    /// The first candidate that accepts. The other columns wait meanwhile, so no more are tried in this round once it
+    /// has taken as long as one may take.
     async fn find(&self, failed: &mut Vec<ColumnFailure>) -> Option<(Candidate, PutStream)> {
         let started = Instant::now();
         loop {

@@ -101,7 +101,7 @@ fn every_message_fits_its_limit() {
     let refusal = Refusal::new(RefusalCode::Internal, &long);
     assert_eq!(refusal.message.as_str().len(), 200);
     assert!(PutReply::Refused(refusal.clone()).encode().len() <= 512);
-    assert!(HaveRequest { hashes: vec![PieceHash::ZERO; 1024] }.encode().len() <= 32 * 1024 + 4);
+    assert!(HaveRequest { hashes: vec![PieceHash::ZERO; 1024] }.encode().len() <= 32 * 1024 + 2);
     let signature = Signature::ZERO;
     assert!(PutAnswer::Committed { commitment: commitment(), signature }.encode().len() <= 512);
 }

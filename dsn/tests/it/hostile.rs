@@ -110,7 +110,7 @@ async fn garbage_ends_the_stream_and_nothing_else() {
         for bytes in [&oversized, &garbage, &left_over, &bomb] {
             let mut stream = raw.open(&provider, verb).await;
             stream.write_all(bytes).await.unwrap();
-            stream.flush().await.unwrap();
+            drop(stream.flush().await);
             assert_eq!(rest(&mut stream).await, b"", "{verb} {}", hex::encode(bytes));
         }
     }
@@ -126,7 +126,8 @@ async fn too_many_hashes_are_refused() {
     stream.write_all(&frame(&vec![PieceHash::ZERO; 1024])).await.unwrap();
     assert!(matches!(read_frame(&mut stream).await, HaveReply::Held { bitmap } if bitmap == [0; 128]));
     let mut stream = raw.open(&provider, "have").await;
-    stream.write_all(&frame(&vec![PieceHash::ZERO; 1025])).await.unwrap();
+    // The provider may have closed the stream before all of it is written.
+    drop(stream.write_all(&frame(&vec![PieceHash::ZERO; 1025])).await);
     assert_eq!(rest(&mut stream).await, b"");
 }
 

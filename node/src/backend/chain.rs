@@ -132,9 +132,8 @@ impl Author for ChainBackend {
     async fn submit_transaction(&self, transaction: SignedTransaction) -> Result<TxHash, ApiError> {
         let hash = transaction.hash();
         match self.chain.submit(transaction) {
-            Ok(hash) => Ok(hash),
-            // Sent again because the answer was lost: the answer is the same.
-            Err(ledger::AdmitError::Known(_)) => Ok(hash),
+            // Sent again while it waits: it is taken already. Once it is in a block its nonce is used.
+            Ok(_) | Err(ledger::AdmitError::Known(_)) => Ok(hash),
             Err(error) => Err(of_admit(error)),
         }
     }

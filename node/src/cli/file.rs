@@ -2,6 +2,7 @@
 
 mod progress;
 
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
@@ -125,6 +126,14 @@ async fn success(response: Response) -> anyhow::Result<Response> {
     bail!("the node refused ({status}, code {}): {message}", body["error"]["code"]);
 }
 
+/// Prints to standard output. A reader that has gone, such as `head`, is an ordinary end.
+fn print_json(value: &Value) -> anyhow::Result<()> {
+    match writeln!(std::io::stdout(), "{value:#}") {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(error).context("write the answer"),
+        _ => Ok(()),
+    }
+}
+
 impl PutArgs {
     async fn run(self) -> anyhow::Result<()> {
         let file = tokio::fs::File::open(&self.path).await.with_context(|| format!("open {}", self.path.display()))?;
@@ -158,8 +167,7 @@ impl PutArgs {
         let response = sending.await.with_context(|| self.remote.unreachable())?;
         let receipt: Value = success(response).await?.json().await.context("the receipt is not JSON")?;
         progress.finish();
-        println!("{receipt:#}");
-        Ok(())
+        print_json(&receipt)
     }
 }
 
@@ -235,7 +243,6 @@ impl LocateArgs {
         if let Some(fields) = located.as_object_mut() {
             fields.remove("nextSegment");
         }
-        println!("{located:#}");
-        Ok(())
+        print_json(&located)
     }
 }

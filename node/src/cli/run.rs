@@ -31,6 +31,9 @@ pub struct RunArgs {
     /// TCP port of this node's storage network peer; 0 = any free one.
     #[arg(long, value_name = "PORT", default_value_t = 30_433)]
     pub dsn_port: u16,
+    /// Secret of this node's storage network peer, 32 bytes of hex; one is made and kept if not given.
+    #[arg(long, value_name = "FILE")]
+    pub node_key_file: Option<PathBuf>,
     /// TCP port of JSON-RPC and HTTP on 127.0.0.1; 0 = any free one.
     #[arg(long, value_name = "PORT", default_value_t = 9_944)]
     pub rpc_port: u16,
@@ -56,6 +59,8 @@ impl RunArgs {
             name: self.name,
             consensus_port: self.port,
             dsn_port: self.dsn_port,
+            node_key_file: self.node_key_file,
+            chain: self.chain,
             rpc_port: self.rpc_port,
             rpc_cors: self.rpc_cors,
             storage_quota: self.storage_quota,

@@ -56,7 +56,8 @@ impl Inner {
         let parameters: Parameters = state.require::<ParameterTable>(&()).map_err(of_state)?;
         let owner: AccountId = order.owner.account();
         let account = state.read::<Accounts>(&owner).map_err(of_state)?.unwrap_or_default();
-        let nonce = self.nonces.take(owner, &account);
+        let read = || Ok(chain.ledger().state().read::<Accounts>(&owner)?.unwrap_or_default());
+        let nonce = self.nonces.take(owner, read).map_err(of_state)?;
         let nonce = nonce.ok_or(TryAgain::Overloaded("too many uploads of this account are under way"))?;
         let (code, size) = (order.profile.code, spooled.manifest.size);
         let price = lease_price(&parameters.prices, &code, size, order.piece_bytes_max, order.lease_epochs);

@@ -3,7 +3,8 @@
 use dsn::{Authority, PeerTarget, PutOpen, StripeItem, StripeSource};
 use futures::{StreamExt, TryStreamExt};
 use pieces::{FileId, PieceHash};
-use rpc::ApiError;
+use rpc::{ApiError, TryAgain};
+use runtime::crypto::AccountId;
 
 use super::Inner;
 use crate::directory::{holders, target};
@@ -14,70 +15,90 @@ use crate::spool::Spooled;
 /// Holders asked at once.
 const ASKED_AT_ONCE: usize = 16;
 
-/// A piece that its holder does not have.
-struct Missing {
+/// A piece and who should have it.
+struct Piece {
     segment: u16,
     index: u8,
     hash: PieceHash,
     target: PeerTarget,
+    provider: AccountId,
 }
 
 impl Inner {
-    /// Asks every holder what it has, and puts back what it lacks. A holder that cannot be reached stays as it is: the
-    /// file is as safe as before.
+    /// Asks every holder what it has, and puts back what it lacks. A holder that cannot be asked is left alone as long as
+    /// the segment can be read without it.
     pub(super) async fn heal(&self, spooled: &Spooled, file: FileId) -> Result<(), ApiError> {
         let mut start = 0;
         for (segment, entry) in (0u16..).zip(&spooled.manifest.segments) {
             let source =
                 SpooledSegment { spool: spooled.spool.clone(), code: spooled.manifest.code, start, len: entry.len };
-            let missing = self.missing(&file, segment).await?;
-            let piece_bytes_max = u32::try_from(source.code.piece_bytes(entry.len)).map_err(ApiError::internal)?;
-            for piece in missing {
-                let (segment, index) = (piece.segment, piece.index);
-                match self.put_back(file, piece, piece_bytes_max, &source).await {
-                    Ok(()) => tracing::info!(%file, segment, index, "a missing piece was put back"),
-                    Err(error) => {
-                        let error = format!("{:#}", anyhow::Error::from(error));
-                        tracing::warn!(%file, segment, index, error, "a missing piece could not be put back");
-                    }
-                }
-            }
+            self.heal_segment(file, segment, &source).await?;
             start += entry.len;
         }
         Ok(())
     }
 
-    async fn missing(&self, file: &FileId, segment: u16) -> Result<Vec<Missing>, ApiError> {
+    async fn heal_segment(&self, file: FileId, segment: u16, source: &SpooledSegment) -> Result<(), ApiError> {
+        let piece_bytes_max = u32::try_from(source.code.piece_bytes(source.len)).map_err(ApiError::internal)?;
+        let mut held = 0;
+        let mut unasked = None;
+        for (piece, answer) in self.ask_holders(&file, segment).await? {
+            let (index, provider) = (piece.index, piece.provider);
+            match answer {
+                Some(true) => held += 1,
+                None => unasked = Some(provider),
+                Some(false) => match self.put_back(file, piece, piece_bytes_max, source).await {
+                    Ok(()) => {
+                        held += 1;
+                        tracing::info!(%file, segment, index, %provider, "a missing piece was put back");
+                    }
+                    Err(error) => {
+                        let error = format!("{:#}", anyhow::Error::from(error));
+                        tracing::warn!(%file, segment, index, %provider, error, "a missing piece was not put back");
+                        return Err(TryAgain::ProviderUnavailable { provider: provider.to_string() }.into());
+                    }
+                },
+            }
+        }
+        match unasked {
+            Some(provider) if held < source.code.k => {
+                Err(TryAgain::ProviderUnavailable { provider: provider.to_string() }.into())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Each piece that is not marked lost, and whether its holder has it; none if the holder did not say.
+    async fn ask_holders(&self, file: &FileId, segment: u16) -> Result<Vec<(Piece, Option<bool>)>, ApiError> {
         let state = self.parts.chain.ledger().state();
         let (entry, providers) = holders(&state, file, segment).map_err(of_state)?;
         let pieces = (0u8..=u8::MAX).zip(providers).zip(entry.piece_hashes);
         let live = pieces.filter_map(|((index, provider), hash)| {
-            let target = target(&provider?);
-            Some(Missing { segment, index, hash, target })
+            let provider = provider?;
+            Some(Piece { segment, index, hash, target: target(&provider), provider: provider.account })
         });
         let asked = futures::stream::iter(live).map(|piece| async {
-            let has = self.parts.peer.have(&piece.target, vec![piece.hash]).await;
-            match has {
-                Ok(has) if has.first() == Some(&false) => Some(piece),
-                Ok(_) => None,
+            let answer = match self.parts.peer.have(&piece.target, vec![piece.hash]).await {
+                Ok(has) => has.first().copied(),
                 Err(error) => {
-                    let (peer, index) = (piece.target.peer_key, piece.index);
-                    tracing::warn!(%peer, %file, segment, index, %error, "a holder did not say what it has");
+                    let (provider, index) = (piece.provider, piece.index);
+                    tracing::warn!(%provider, %file, segment, index, %error, "a holder did not say what it has");
                     None
                 }
-            }
+            };
+            (piece, answer)
         });
-        Ok(asked.buffer_unordered(ASKED_AT_ONCE).filter_map(std::future::ready).collect().await)
+        Ok(asked.buffer_unordered(ASKED_AT_ONCE).collect().await)
     }
 
     async fn put_back(
         &self,
         file: FileId,
-        piece: Missing,
+        piece: Piece,
         piece_bytes_max: u32,
         source: &SpooledSegment,
     ) -> Result<(), dsn::PutError> {
-        let Missing { segment, index, hash, target } = piece;
+        let Piece { segment, index, hash, target, .. } = piece;
         let open = PutOpen { authority: Authority::Recorded(file), segment, index, slot: 0, piece_bytes_max };
         let stripes = source.open().await.map_err(dsn::PutError::Source)?;
         let units = stripes.try_filter_map(move |item| {

@@ -117,8 +117,8 @@ impl Peer {
         self.get_in_windows(target, piece, piece_bytes, range, WINDOW_BYTES).await
     }
 
-    /// As [`get`](Self::get), with windows of `window_bytes`, [`WINDOW_BYTES_MIN`] to [`WINDOW_BYTES_MAX`]: a multiple of
-    /// the unit keeps units whole.
+    /// As [`get`](Self::get), with windows of `window_bytes`, from [`WINDOW_BYTES_MIN`] to [`WINDOW_BYTES_MAX`]: a
+    /// multiple of the unit keeps units whole.
     ///
     /// # Errors
     /// As [`get`](Self::get).

@@ -89,8 +89,8 @@ impl Peer {
         let idle = self.timeouts().idle;
         let mut put = PutStream { wire, peer, deadline, piece_bytes_max, sent: 0, idle };
         put.announce(&open).await?;
-        // All providers of an upload wait for the slowest. Who takes nothing is given up before the others, who then get
-        // nothing either, give up in turn.
+        // All providers of an upload wait for the slowest. Whoever takes nothing is given up before the others, who get
+        // nothing meanwhile, give up in turn.
         put.wire.set_idle(idle / 2);
         Ok(put)
     }

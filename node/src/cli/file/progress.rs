@@ -1,6 +1,6 @@
 //! How far a transfer is: a bar on a terminal, a plain line at each tenth in a pipe.
 
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -51,7 +51,7 @@ impl Progress {
             None => {
                 let millis = u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX).max(1);
                 let rate = self.size.saturating_mul(1_000) / millis;
-                eprintln!("{}: done, {} at {}/s", self.what, HumanBytes(self.size), HumanBytes(rate));
+                self.say(&format!("done, {} at {}/s", HumanBytes(self.size), HumanBytes(rate)));
             }
         }
     }
@@ -62,6 +62,11 @@ impl Progress {
 
     fn line(&self) {
         let done = self.done.load(Ordering::Relaxed);
-        eprintln!("{}: {} of {}", self.what, HumanBytes(done), HumanBytes(self.size));
+        self.say(&format!("{} of {}", HumanBytes(done), HumanBytes(self.size)));
+    }
+
+    fn say(&self, line: &str) {
+        // Whoever read the lines may have gone; the transfer goes on.
+        writeln!(std::io::stderr(), "{}: {line}", self.what).ok();
     }
 }
