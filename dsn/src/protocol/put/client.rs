@@ -186,6 +186,8 @@ impl PutStream {
         match sent {
             Ok(Ok(())) => Ok(()),
             Err(_) => Err(PutError::Timeout { peer }),
+            // Silence has lasted long enough: to wait once more would make the other holders take us for dead.
+            Ok(Err(source @ WireError::Idle { .. })) => Err(PutError::Wire { peer, source }),
             Ok(Err(source)) => match timeout_at(self.deadline, self.wire.receive()).await {
                 Ok(Ok(PutAnswer::Refused(refusal))) => Err(PutError::Refused { peer, refusal }),
                 _ => Err(PutError::Wire { peer, source }),
