@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
+use runtime::WEIGHT_UNIT_BYTES;
 use runtime::crypto::{AccountId, PeerKey, PublicKey};
 use runtime::genesis::{Genesis, GenesisProvider, GenesisValidator};
 use runtime::types::{Balance, Parameters, Profile, Text, amount_text};
@@ -11,6 +12,10 @@ use thiserror::Error;
 
 /// Largest chain spec that is read, in bytes.
 const SPEC_BYTES_MAX: u64 = 16 * 1024 * 1024;
+/// What a provider's entries take in the state, and some more.
+const PROVIDER_ENTRY_BYTES: u128 = 2_048;
+const BOOT_NODES_MAX: usize = 64;
+const BOOT_NODE_BYTES_MAX: usize = 256;
 
 /// What a network agrees on before its first block.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -231,10 +236,25 @@ impl ChainSpec {
         let id_is_plain = self.id.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"-_".contains(&b));
         require(id_is_plain && (1..=64).contains(&self.id.len()), "id", "must be 1 to 64 of a-z, 0-9, - and _")?;
         require(!self.genesis.validators.is_empty(), "genesis.validators", "must not be empty")?;
+        self.check_boot_nodes()?;
         self.check_parameters()?;
         self.check_accounts()?;
         self.check_providers()?;
         self.check_validators()
+    }
+
+    /// Only their outline: what the parts of an address mean is known to the networks that dial it.
+    fn check_boot_nodes(&self) -> Result<(), SpecError> {
+        require(self.boot_nodes.len() <= BOOT_NODES_MAX, "bootNodes", "are more than 64")?;
+        for (index, address) in self.boot_nodes.iter().enumerate() {
+            let names_peer = address.rsplit_once("/p2p/").is_some_and(|(_, peer)| peer.parse::<PeerKey>().is_ok());
+            require(
+                address.starts_with('/') && names_peer && address.len() <= BOOT_NODE_BYTES_MAX,
+                &format!("bootNodes[{index}]"),
+                "must be a multiaddress that ends in /p2p/ and a peer id",
+            )?;
+        }
+        Ok(())
     }
 
     fn check_parameters(&self) -> Result<(), SpecError> {
@@ -247,6 +267,11 @@ impl ChainSpec {
         require(parameters.placement.placement_epochs > 0, &path("placement.placementEpochs"), "must not be 0")?;
         require(parameters.placement.draws_per_piece > 0, &path("placement.drawsPerPiece"), "must not be 0")?;
         require(parameters.staking.bond_per_byte > 0, &path("staking.bondPerByte"), "must not be 0")?;
+        // So that the bond of any provider stands for the deposit of its entries too.
+        let least_bond = parameters.staking.bond_per_byte.saturating_mul(WEIGHT_UNIT_BYTES.into());
+        let entries = parameters.fees.deposit_per_byte.saturating_mul(PROVIDER_ENTRY_BYTES);
+        let covered = least_bond >= entries;
+        require(covered, &path("staking.bondPerByte"), "must make the bond for 1 GiB cover the deposit for 2 KiB")?;
         let limits = &parameters.limits;
         require(limits.piece_bytes > 0, &path("limits.pieceBytes"), "must not be 0")?;
         require(limits.part_bytes >= 1024, &path("limits.partBytes"), "must be at least 1024")?;
@@ -316,6 +341,8 @@ impl ChainSpec {
             let path = |field: &str| format!("genesis.validators[{index}].{field}");
             require(accounts.insert(validator.account), &path("account"), "is given twice")?;
             require(validator.power > 0, &path("power"), "must not be 0")?;
+            let least = self.genesis.parameters.staking.validator_bond;
+            require(validator.bond >= least, &path("bond"), "is below staking.validatorBond")?;
             power = power.saturating_add(validator.power);
         }
         // The engine multiplies the total power by three.

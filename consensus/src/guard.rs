@@ -93,6 +93,17 @@ impl fmt::Display for Sealed {
     }
 }
 
+impl Sealed {
+    /// Whether it may be signed again where the engine asks for something else.
+    const fn is_repeatable(&self, kind: SignedKind) -> bool {
+        match kind {
+            SignedKind::Prevote => true,
+            SignedKind::Precommit => self.block.is_none(),
+            SignedKind::Proposal => false,
+        }
+    }
+}
+
 type Key = (Height, u32, SignedKind);
 
 /// The open guard file.
@@ -131,30 +142,41 @@ impl Guard {
         Ok(Self { path: path.to_owned(), identity, file, sealed, next, capacity, broken: false })
     }
 
-    /// Writes down, durably, that `value` is about to be signed; once this returns, it may be.
+    /// Writes down, durably, what is about to be signed, and returns it; once this returns, it may be signed.
+    ///
+    /// That is `value`, or what was sealed before for the same height, round and kind if it may be repeated: the
+    /// machine stopped after the seal and before the engine's log had the vote, and now the engine would vote
+    /// otherwise. To refuse would stop a lone validator for ever. A prevote binds its voter to nothing, and a
+    /// precommit for nothing to less than any other, so that to repeat them breaks no lock; a precommit for a block
+    /// promises a lock that the engine no longer knows of, and a proposal has parts.
     ///
     /// # Errors
-    /// [`GuardError::Conflict`] if something else was signed for the same height, round and kind,
-    /// [`GuardError::Past`] or [`GuardError::Forgotten`] if that can no longer be known, and [`GuardError::Io`] if
-    /// it cannot be written.
-    pub fn seal(&mut self, height: Height, round: u32, kind: SignedKind, value: Sealed) -> Result<(), GuardError> {
+    /// [`GuardError::Conflict`] if something else was signed that cannot be repeated, [`GuardError::Past`] or
+    /// [`GuardError::Forgotten`] if that can no longer be known, and [`GuardError::Io`] if it cannot be written.
+    pub fn seal(&mut self, height: Height, round: u32, kind: SignedKind, value: Sealed) -> Result<Sealed, GuardError> {
         if self.broken {
             let source = std::io::Error::other("an earlier write failed");
             return Err(io(&self.path, "write", source));
         }
-        if self.check(height, round, kind, &value)? {
-            return Ok(());
+        if let Some(before) = self.check(height, round, kind, &value)? {
+            return Ok(before);
         }
         self.forget(height, round);
         self.sealed.insert((height, round, kind), value);
         let written = self.write(&(height, round, kind), &value);
         self.broken = written.is_err();
-        written
+        written.map(|()| value)
     }
 
-    /// Whether exactly this is sealed already.
-    fn check(&self, height: Height, round: u32, kind: SignedKind, value: &Sealed) -> Result<bool, GuardError> {
-        let Some(((highest, last_round, _), _)) = self.sealed.last_key_value() else { return Ok(false) };
+    /// What is sealed already and may be signed again.
+    fn check(
+        &self,
+        height: Height,
+        round: u32,
+        kind: SignedKind,
+        value: &Sealed,
+    ) -> Result<Option<Sealed>, GuardError> {
+        let Some(((highest, last_round, _), _)) = self.sealed.last_key_value() else { return Ok(None) };
         if height < *highest {
             return Err(GuardError::Past { height, highest: *highest });
         }
@@ -162,8 +184,8 @@ impl Guard {
             return Err(GuardError::Forgotten { height, round });
         }
         match self.sealed.get(&(height, round, kind)) {
-            None => Ok(false),
-            Some(signed) if signed == value => Ok(true),
+            None => Ok(None),
+            Some(signed) if signed == value || signed.is_repeatable(kind) => Ok(Some(*signed)),
             Some(signed) => Err(GuardError::Conflict {
                 kind: kind.name(),
                 height,

@@ -62,17 +62,15 @@ impl ConsensusSigner {
         self.validator.key.sign(purpose, payload, OsRng)
     }
 
-    /// Seals on a blocking thread, since it syncs a file, and signs there too.
-    async fn sign_sealed(&self, at: SealAt, payload: Vec<u8>) -> Result<Signature, Error> {
-        let signer = self.clone();
-        let signed = tokio::task::spawn_blocking(move || {
-            let mut guard = signer.guard.lock().map_err(|_| "the guard file's user panicked".to_owned())?;
-            guard.seal(at.height, at.round, at.kind, at.value).map_err(|error| chain(&error))?;
-            drop(guard);
-            Ok::<_, String>(signer.sign(Purpose::Consensus, &payload))
+    /// Seals on a blocking thread, since it syncs a file. Returns what may be signed.
+    async fn seal(&self, at: SealAt) -> Result<Sealed, Error> {
+        let guard = Arc::clone(&self.guard);
+        let sealed = tokio::task::spawn_blocking(move || {
+            let mut guard = guard.lock().map_err(|_| "the guard file's user panicked".to_owned())?;
+            guard.seal(at.height, at.round, at.kind, at.value).map_err(|error| chain(&error))
         });
-        let signed = signed.await.unwrap_or_else(|error| Err(error.to_string()));
-        signed.map_err(|why| {
+        let sealed = sealed.await.unwrap_or_else(|error| Err(error.to_string()));
+        sealed.map_err(|why| {
             tracing::error!(%why, "signature refused");
             Error::from_source(self.refusal.get_or_init(|| why).clone())
         })
@@ -97,9 +95,14 @@ impl Signer<ChainContext> for ConsensusSigner {
             VoteType::Precommit => SignedKind::Precommit,
         };
         let value = Sealed { block: message.block, pol_round: None };
-        let at = SealAt { height: message.height, round: message.round, kind, value };
-        let signature = self.sign_sealed(at, message.payload(&self.genesis)).await?;
-        Ok(SignedMessage::new(vote, signature))
+        let sealed = self.seal(SealAt { height: message.height, round: message.round, kind, value }).await?;
+        if sealed != value {
+            let (height, round) = (message.height, message.round);
+            tracing::warn!(height, round, ?kind, %sealed, asked = %value, "repeating the vote from before the restart");
+        }
+        let message = runtime::types::Vote { block: sealed.block, ..message };
+        let signature = self.sign(Purpose::Consensus, &message.payload(&self.genesis));
+        Ok(SignedMessage::new(message.into(), signature))
     }
 
     async fn sign_proposal(&self, proposal: Proposal) -> Result<SignedMessage<ChainContext, Proposal>, Error> {
@@ -107,8 +110,8 @@ impl Signer<ChainContext> for ConsensusSigner {
         let payload = proposal.payload(&self.genesis).ok_or_else(refuse)?;
         let round = proposal.round.as_u32().ok_or_else(refuse)?;
         let value = Sealed { block: Some(proposal.value.0), pol_round: proposal.pol_round.as_u32() };
-        let at = SealAt { height: proposal.height.0, round, kind: SignedKind::Proposal, value };
-        let signature = self.sign_sealed(at, payload).await?;
+        self.seal(SealAt { height: proposal.height.0, round, kind: SignedKind::Proposal, value }).await?;
+        let signature = self.sign(Purpose::Consensus, &payload);
         Ok(SignedMessage::new(proposal, signature))
     }
 

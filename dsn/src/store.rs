@@ -124,6 +124,15 @@ impl StoreError {
             Self::Io { .. } | Self::Row { .. } => false,
         }
     }
+
+    /// Whether the index on disk is not what was written.
+    fn is_damage(&self) -> bool {
+        match self {
+            Self::Row { .. } => true,
+            Self::Index { source, .. } => source.kind() == rocksdb::ErrorKind::Corruption,
+            Self::Io { .. } | Self::Quota { .. } | Self::DiskFull { .. } => false,
+        }
+    }
 }
 
 /// The pieces a provider keeps. Can be shared among threads; a folder has one store at a time.
@@ -146,7 +155,7 @@ impl fmt::Debug for PieceStore {
 
 impl PieceStore {
     /// Opens the store in `dir`, makes it if there is none, and sweeps it: what a crash left is taken away, and rows
-    /// whose files are missing. A folder whose index is gone keeps its files and serves them.
+    /// whose files are missing. A folder whose index is gone or damaged keeps its files and serves them.
     ///
     /// # Errors
     /// The folder cannot be read or written, or another process has it open.

@@ -23,12 +23,11 @@ impl BasePath {
             .then(|| tempfile::Builder::new().prefix("piecewise-").tempdir())
             .transpose()
             .context("make a temporary folder")?;
-        let root = match (&temporary, base) {
-            (Some(folder), _) => folder.path().to_owned(),
-            (None, Some(base)) => base.to_owned(),
-            (None, None) => default_root()?,
+        let root = match &temporary {
+            Some(folder) => folder.path().to_owned(),
+            None => root_of(base)?,
         };
-        let chain = root.join("chains").join(chain_id);
+        let chain = chain_in(&root, chain_id);
         fs::create_dir_all(&chain).with_context(|| format!("make the folder {}", chain.display()))?;
         let lock_path = chain.join("lock");
         let lock = File::create(&lock_path).with_context(|| format!("open {}", lock_path.display()))?;
@@ -36,6 +35,12 @@ impl BasePath {
             bail!("another node uses {}; stop it or give another --base-path", root.display());
         }
         Ok(Self { root, chain, _lock: lock, _temporary: temporary })
+    }
+
+    /// Opens what is there already; none if this chain has no folder in `base`.
+    pub fn existing(base: Option<&Path>, chain_id: &str) -> anyhow::Result<Option<Self>> {
+        let is_there = chain_in(&root_of(base)?, chain_id).is_dir();
+        is_there.then(|| Self::open(base, false, chain_id)).transpose()
     }
 
     /// The base path itself, for messages.
@@ -79,7 +84,15 @@ impl BasePath {
     }
 }
 
-fn default_root() -> anyhow::Result<PathBuf> {
+fn chain_in(root: &Path, chain_id: &str) -> PathBuf {
+    root.join("chains").join(chain_id)
+}
+
+/// The user's data folder if none is given.
+fn root_of(base: Option<&Path>) -> anyhow::Result<PathBuf> {
+    if let Some(base) = base {
+        return Ok(base.to_owned());
+    }
     let folders = directories::ProjectDirs::from("", "", "piecewise");
     let folders = folders.context("there is no home folder; give --base-path")?;
     Ok(folders.data_dir().to_owned())

@@ -6,6 +6,7 @@ mod files;
 mod headers;
 mod range;
 
+pub(crate) use body::Source;
 pub(crate) use error::refusal;
 
 use std::sync::Arc;

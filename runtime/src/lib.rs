@@ -51,3 +51,5 @@ pub mod terms;
 pub mod testkit;
 pub mod types;
 pub mod validate;
+
+pub use snapshot::WEIGHT_UNIT_BYTES;

@@ -8,7 +8,7 @@ use crate::types::{Balance, BeaconValue, StakingParameters};
 /// Weights count whole GiB.
 const WEIGHT_SHIFT: u32 = 30;
 /// The least that has a weight.
-pub(crate) const WEIGHT_UNIT_BYTES: u64 = 1 << WEIGHT_SHIFT;
+pub const WEIGHT_UNIT_BYTES: u64 = 1 << WEIGHT_SHIFT;
 
 /// Takes providers in the order of their numbers.
 pub(crate) struct SnapshotBuilder {

@@ -45,11 +45,31 @@ fn each_wrong_field_is_named() {
         ("/genesis/providers/0/zone", json!("z".repeat(65)), "genesis.providers[0].zone"),
         ("/genesis/validators", json!([]), "genesis.validators"),
         ("/genesis/validators/0/power", json!(0), "genesis.validators[0].power"),
+        ("/genesis/validators/0/bond", json!("1"), "genesis.validators[0].bond"),
+        ("/genesis/parameters/staking/bondPerByte", json!("0"), "genesis.parameters.staking.bondPerByte"),
+        (
+            "/genesis/parameters/fees/depositPerByte",
+            json!("340282366920938463463374607431768211455"),
+            "genesis.parameters.staking.bondPerByte",
+        ),
+        ("/bootNodes", json!(["/ip4/127.0.0.1/tcp/1"]), "bootNodes[0]"),
+        ("/bootNodes", json!(["/ip4/127.0.0.1/tcp/1/p2p/Alice"]), "bootNodes[0]"),
+        ("/bootNodes", json!(["127.0.0.1:30433"]), "bootNodes[0]"),
         ("/id", json!("../dev"), "id"),
         ("/colour", json!("red"), "colour"),
     ];
     for (pointer, value, path) in cases {
         assert_eq!(path_of(with(pointer, value.clone())), path, "{pointer} = {value}");
+    }
+}
+
+#[test]
+fn boot_nodes_that_name_their_peer_are_taken() {
+    let spec = preset("dev").unwrap().unwrap();
+    let peer = spec.genesis.providers[0].peer_id;
+    for address in ["/ip4/127.0.0.1/tcp/30433", "/dns4/boot.example.org/udp/30433/quic-v1"] {
+        let spec = with("/bootNodes", json!([format!("{address}/p2p/{peer}")])).unwrap();
+        assert_eq!(spec.boot_nodes.len(), 1);
     }
 }
 

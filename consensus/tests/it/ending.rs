@@ -1,10 +1,12 @@
 //! How engines fail to start, and how they end.
 
 use std::net::TcpListener;
+use std::path::Path;
 use std::time::Duration;
 
-use consensus::formats::{ChainContext, ConsensusHeight, ConsensusSigner, Signer, app};
+use consensus::formats::{ConsensusSigner, Signer};
 use consensus::{Application, EndReason, StartError, start};
+use runtime::types::{self, BlockHash, VoteKind};
 
 use crate::support::{Fault, TestChain, config, soon, validator};
 
@@ -52,28 +54,37 @@ async fn a_panic_in_the_application_ends_the_engine_with_a_reason() {
     assert_eq!(soon(engine.ended()).await, reason);
 }
 
+/// Signs a vote of height 1 and round 0 as the validator's earlier life did, whose log is lost.
+async fn vote_before(chain: &TestChain, folder: &Path, kind: VoteKind, block: Option<BlockHash>) {
+    let signer = ConsensusSigner::open(chain.genesis(), validator(0), &folder.join("signed.guard")).unwrap();
+    let vote = types::Vote { kind, height: 1, round: 0, block, validator: validator(0).account };
+    signer.sign_vote(vote.into()).await.unwrap();
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_refused_signature_ends_the_engine_and_says_why() {
     let folder = tempfile::tempdir().unwrap();
     let chain = TestChain::new(1, 0);
-    let guard = folder.path().join("signed.guard");
-    // As if this validator had voted for nothing at height 1, and its log were lost.
-    let signer = ConsensusSigner::open(chain.genesis(), validator(0), &guard).unwrap();
-    let context = ChainContext::new(chain.genesis());
-    let nothing = app::types::core::Context::new_prevote(
-        &context,
-        ConsensusHeight(1),
-        0u32.into(),
-        app::types::core::NilOrVal::Nil,
-        consensus::formats::Address(validator(0).account),
-    );
-    signer.sign_vote(nothing).await.unwrap();
-    drop(signer);
+    vote_before(&chain, folder.path(), VoteKind::Precommit, Some(BlockHash::from_bytes([7; 32]))).await;
     let engine = soon(start(chain.clone(), chain.clone(), config(0, folder.path(), NEVER))).await.unwrap();
     let reason = soon(engine.ended()).await;
     let EndReason::Engine { why } = &reason else { panic!("{reason}") };
-    assert!(why.contains("refused to sign a second prevote for height 1 round 0"), "{why}");
+    assert!(why.contains("refused to sign a second precommit for height 1 round 0"), "{why}");
     assert_eq!(chain.height(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_vote_for_nothing_that_only_the_guard_remembers_costs_a_lone_validator_a_round_and_no_more() {
+    for kind in [VoteKind::Prevote, VoteKind::Precommit] {
+        let folder = tempfile::tempdir().unwrap();
+        let chain = TestChain::new(1, 0);
+        vote_before(&chain, folder.path(), kind, None).await;
+        let engine = soon(start(chain.clone(), chain.clone(), config(0, folder.path(), NEVER))).await.unwrap();
+        chain.reaches(1).await;
+        soon(engine.stop()).await;
+        assert_eq!(chain.at(1).1.round, 1, "{kind:?}");
+        chain.verify();
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

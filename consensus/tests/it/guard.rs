@@ -15,20 +15,42 @@ fn block(byte: u8) -> Sealed {
 const NOTHING: Sealed = Sealed { block: None, pol_round: None };
 
 #[test]
-fn a_second_value_for_one_height_round_and_kind_is_refused_even_after_reopening() {
+fn a_second_value_for_one_height_round_and_kind_is_never_sealed_even_after_reopening() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("guard");
     let mut guard = Guard::open(&path, KEY).unwrap();
     guard.seal(7, 0, SignedKind::Prevote, block(1)).unwrap();
-    guard.seal(7, 0, SignedKind::Precommit, NOTHING).unwrap();
+    guard.seal(7, 0, SignedKind::Precommit, block(1)).unwrap();
+    guard.seal(7, 0, SignedKind::Proposal, block(1)).unwrap();
     for _ in 0..2 {
-        // The same again is no conflict, nor is another kind or round.
-        guard.seal(7, 0, SignedKind::Prevote, block(1)).unwrap();
-        guard.seal(7, 1, SignedKind::Prevote, block(2)).unwrap();
-        for (kind, value) in [(SignedKind::Prevote, block(2)), (SignedKind::Precommit, block(1))] {
+        // The same again is no conflict, nor is another round.
+        for kind in [SignedKind::Prevote, SignedKind::Precommit, SignedKind::Proposal] {
+            assert_eq!(guard.seal(7, 0, kind, block(1)).unwrap(), block(1));
+            assert_eq!(guard.seal(7, 1, kind, block(2)).unwrap(), block(2));
+        }
+        for (kind, value) in
+            [(SignedKind::Precommit, block(2)), (SignedKind::Precommit, NOTHING), (SignedKind::Proposal, block(2))]
+        {
             let error = guard.seal(7, 0, kind, value).unwrap_err();
             assert!(matches!(error, GuardError::Conflict { height: 7, round: 0, .. }), "{error}");
         }
+        guard = Guard::open(&path, KEY).unwrap();
+    }
+}
+
+/// The machine stopped between the seal and the engine's log, and the engine now votes otherwise.
+#[test]
+fn a_vote_that_binds_to_nothing_is_repeated_instead_of_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("guard");
+    let mut guard = Guard::open(&path, KEY).unwrap();
+    guard.seal(7, 0, SignedKind::Prevote, NOTHING).unwrap();
+    guard.seal(7, 0, SignedKind::Precommit, NOTHING).unwrap();
+    guard.seal(7, 1, SignedKind::Prevote, block(1)).unwrap();
+    for _ in 0..2 {
+        assert_eq!(guard.seal(7, 0, SignedKind::Prevote, block(1)).unwrap(), NOTHING);
+        assert_eq!(guard.seal(7, 0, SignedKind::Precommit, block(1)).unwrap(), NOTHING);
+        assert_eq!(guard.seal(7, 1, SignedKind::Prevote, NOTHING).unwrap(), block(1));
         guard = Guard::open(&path, KEY).unwrap();
     }
 }
@@ -61,8 +83,7 @@ fn the_file_stays_small_and_remembers_through_thousands_of_heights() {
     }
     assert!(fs::metadata(&path).unwrap().len() <= 128 * 1024);
     let mut guard = Guard::open(&path, KEY).unwrap();
-    assert!(guard.seal(1500, 0, SignedKind::Prevote, block(2)).is_err());
-    guard.seal(1500, 0, SignedKind::Prevote, block(1)).unwrap();
+    assert_eq!(guard.seal(1500, 0, SignedKind::Prevote, block(2)).unwrap(), block(1));
 }
 
 #[test]
@@ -75,7 +96,8 @@ fn rounds_of_one_height_are_all_remembered_when_the_file_is_written_anew() {
     }
     let mut guard = Guard::open(&path, KEY).unwrap();
     for round in [0, 1, 1022, 1023, 1024, 1099] {
-        assert!(guard.seal(1, round, SignedKind::Prevote, block(2)).is_err(), "round {round}");
+        let sealed = guard.seal(1, round, SignedKind::Prevote, block(2)).unwrap();
+        assert_eq!(sealed, block(1), "round {round}");
     }
 }
 
@@ -90,8 +112,8 @@ fn a_record_torn_by_a_crash_is_dropped_and_written_over() {
     bytes[2 * 64 + 30..3 * 64].fill(0);
     fs::write(&path, &bytes).unwrap();
     let mut guard = Guard::open(&path, KEY).unwrap();
-    assert!(guard.seal(1, 0, SignedKind::Prevote, block(2)).is_err());
-    guard.seal(1, 0, SignedKind::Precommit, NOTHING).unwrap();
+    assert_eq!(guard.seal(1, 0, SignedKind::Prevote, block(2)).unwrap(), block(1));
+    guard.seal(1, 0, SignedKind::Precommit, block(2)).unwrap();
     assert!(Guard::open(&path, KEY).unwrap().seal(1, 0, SignedKind::Precommit, block(1)).is_err());
 }
 

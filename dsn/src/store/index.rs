@@ -9,6 +9,7 @@ use runtime::codec::decode_bounded;
 use runtime::types::{DealId, Epoch};
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
+use tracing::warn;
 
 /// Key: this tag and [`PieceKey`], big endian. Value: version and [`PieceRow`].
 const TAG_ROW: u8 = 1;
@@ -98,8 +99,23 @@ pub(super) struct Index {
 }
 
 impl Index {
-    /// Opens the index of the store in `dir`; says whether there was none.
+    /// Opens the index of the store in `dir`; says whether there was none. A damaged one is set aside for whoever
+    /// wants to look at it, and counts as none: an index can be made anew, and a provider that does not start serves
+    /// nothing at all.
     pub(super) fn open(dir: &Path) -> Result<(Self, bool), StoreError> {
+        match Self::open_as_it_is(dir) {
+            Err(error) if error.is_damage() => {
+                let (from, to) = (dir.join("index"), dir.join("index.damaged"));
+                warn!(%error, source = ?std::error::Error::source(&error), kept = %to.display(), "making a new index");
+                remove_folder(&to)?;
+                std::fs::rename(&from, &to).map_err(|error| StoreError::io("rename", &from, error))?;
+                Self::open_as_it_is(dir)
+            }
+            opened => opened,
+        }
+    }
+
+    fn open_as_it_is(dir: &Path) -> Result<(Self, bool), StoreError> {
         let path = dir.join("index");
         let is_new = !path.join("CURRENT").exists();
         std::fs::create_dir_all(&path).map_err(|error| StoreError::io("create", &path, error))?;
@@ -318,6 +334,13 @@ impl Index {
 
     fn no_row(&self) -> StoreError {
         StoreError::Row { path: self.dir.clone() }
+    }
+}
+
+fn remove_folder(path: &Path) -> Result<(), StoreError> {
+    match std::fs::remove_dir_all(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(StoreError::io("remove", path, error)),
+        _ => Ok(()),
     }
 }
 

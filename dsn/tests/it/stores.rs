@@ -156,6 +156,26 @@ fn deleting_the_index_alone_keeps_the_pieces() {
 }
 
 #[test]
+fn a_damaged_index_is_set_aside_and_the_pieces_are_served() {
+    let dir = tempfile::tempdir().unwrap();
+    let piece = bytes_of(1, 1000);
+    let hash = PieceHash::of(&piece);
+    for _ in 0..2 {
+        put(&open_store(dir.path(), LIMITS), 0, &piece);
+        for entry in fs::read_dir(dir.path().join("index")).unwrap() {
+            let path = entry.unwrap().path();
+            if path.file_name().unwrap().to_str().unwrap().starts_with("MANIFEST") {
+                fs::write(path, [0x5a; 100]).unwrap();
+            }
+        }
+        let store = open_store(dir.path(), LIMITS);
+        assert!(holds(&store, hash, &piece));
+        assert_eq!((row(&store, 0), store.piece_count()), (None, 1));
+        assert!(dir.path().join("index.damaged").is_dir());
+    }
+}
+
+#[test]
 fn a_lost_hash_tree_is_made_anew_and_a_damaged_piece_is_given_up() {
     let dir = tempfile::tempdir().unwrap();
     let store = open_store(dir.path(), LIMITS);

@@ -34,8 +34,17 @@ pub enum FileCommand {
 #[derive(Debug, Args)]
 struct Remote {
     /// The node's address.
-    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:9944")]
+    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:9944", value_parser = node_url)]
     rpc: String,
+}
+
+/// Plain HTTP: a node that is reached over a network stands behind a tunnel or a proxy of its operator.
+fn node_url(text: &str) -> Result<String, String> {
+    let url = reqwest::Url::parse(text).map_err(|error| error.to_string())?;
+    if url.scheme() != "http" {
+        return Err("must begin with http://".into());
+    }
+    Ok(text.trim_end_matches('/').to_owned())
 }
 
 /// Arguments of `put`.
@@ -97,7 +106,7 @@ impl FileCommand {
 
 impl Remote {
     fn url(&self, path: &str) -> String {
-        format!("{}{path}", self.rpc.trim_end_matches('/'))
+        format!("{}{path}", self.rpc)
     }
 
     async fn call(&self, client: &Client, method: &str, params: Value) -> anyhow::Result<Value> {

@@ -28,7 +28,10 @@ impl PurgeArgs {
     pub fn run(self) -> anyhow::Result<()> {
         let spec = ChainSpec::load(&self.chain)?;
         // Opening it takes the lock, so that no running node loses its files.
-        let base = BasePath::open(self.base_path.as_deref(), false, &spec.id)?;
+        let Some(base) = BasePath::existing(self.base_path.as_deref(), &spec.id)? else {
+            println!("there is nothing of chain {} to delete", spec.id);
+            return Ok(());
+        };
         let folder = base.chain();
         if !self.yes && !confirmed(&format!("delete {} with all pieces and keys? [y/N] ", folder.display()))? {
             bail!("nothing was deleted");

@@ -3,6 +3,8 @@
 use std::time::Duration;
 
 use axum::body::{Body, BodyDataStream};
+use axum::http::HeaderMap;
+use axum::http::header::EXPECT;
 use bytes::Bytes;
 use futures::{Stream, StreamExt, TryStreamExt, stream};
 use tokio::sync::oneshot;
@@ -22,18 +24,15 @@ pub(super) struct Intake {
     pub limit: u64,
     /// The next bytes arrive within this long.
     pub idle: Duration,
-    /// Whether the client waits for a `100 Continue` before it sends.
-    pub expects_continue: bool,
     /// Held until the body ends.
     pub counted: BodyPermit,
 }
 
 /// The body as a stream that ends with an error when it grows beyond the limit, stalls or breaks off, and a receiver
 /// that resolves when the stream has ended or was dropped.
-pub(super) fn incoming(body: Body, intake: Intake) -> (ByteStream, oneshot::Receiver<()>) {
+pub(super) fn incoming(source: Source, intake: Intake) -> (ByteStream, oneshot::Receiver<()>) {
     let (ended, until_ended) = oneshot::channel();
-    let Intake { limit, idle, expects_continue, counted } = intake;
-    let source = Source { stream: Some(body.into_data_stream()), drain: !expects_continue };
+    let Intake { limit, idle, counted } = intake;
     let state = Reading { source, received: 0, _ended: ended, _counted: counted };
     let stream = stream::try_unfold(state, move |mut state| async move {
         let Some(chunk) = state.source.next(idle).await? else { return Ok(None) };
@@ -56,13 +55,20 @@ struct Reading {
 
 /// A body; dropped before its end, some more of it is read in the background. Otherwise the kernel would answer the
 /// client's next bytes with a reset, which can overtake the response.
-struct Source {
+pub(crate) struct Source {
     stream: Option<BodyDataStream>,
     drain: bool,
 }
 
 impl Source {
-    async fn next(&mut self, idle: Duration) -> Result<Option<Bytes>, ApiError> {
+    /// The body of a request with these headers.
+    pub(crate) fn new(body: Body, headers: &HeaderMap) -> Self {
+        // A client that waits for `100 Continue` has sent nothing yet.
+        Self { stream: Some(body.into_data_stream()), drain: !headers.contains_key(EXPECT) }
+    }
+
+    /// The next bytes, if there are any within `idle`.
+    pub(crate) async fn next(&mut self, idle: Duration) -> Result<Option<Bytes>, ApiError> {
         let Some(stream) = &mut self.stream else { return Ok(None) };
         // Whoever asks for bytes makes the client send them.
         self.drain = true;
@@ -103,11 +109,6 @@ async fn drain(mut stream: BodyDataStream) {
         }
     };
     tokio::select! { () = read => {}, () = sleep(DRAIN_TIME) => {} }
-}
-
-/// Lets go of a body that is not wanted, as [`incoming`] does when it is dropped.
-pub(super) fn refuse(body: Body, expects_continue: bool) {
-    drop(Source { stream: Some(body.into_data_stream()), drain: !expects_continue });
 }
 
 /// A body of exactly `length` bytes from a stream: any error, too few bytes or too many end the connection, so that the

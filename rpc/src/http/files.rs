@@ -7,7 +7,7 @@ use axum::body::Body;
 use axum::extract::{Path, Query, Request, State};
 use axum::http::header::{
     ACCEPT_RANGES, CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_SECURITY_POLICY,
-    CONTENT_TYPE, ETAG, EXPECT, IF_NONE_MATCH, IF_RANGE, LOCATION, RANGE, X_CONTENT_TYPE_OPTIONS,
+    CONTENT_TYPE, ETAG, IF_NONE_MATCH, IF_RANGE, LOCATION, RANGE, X_CONTENT_TYPE_OPTIONS,
 };
 use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
@@ -18,7 +18,7 @@ use serde::de::DeserializeOwned;
 use tokio::sync::oneshot;
 use tokio::time::sleep;
 
-use super::body::{self, Intake};
+use super::body::{self, Intake, Source};
 use super::error::refusal;
 use super::headers::{attachment, file_name, names_tag, text};
 use super::range::{Wanted, wanted};
@@ -51,16 +51,12 @@ struct DownloadQuery {
 /// `PUT|POST /v1/files`: 201 and the receipt when the recording block is final.
 pub(super) async fn upload(State(context): State<Arc<Context>>, request: Request) -> Response {
     let (parts, body) = request.into_parts();
-    let expects_continue = parts.headers.contains_key(EXPECT);
-    let prepared = prepare(&context, &parts.uri, &parts.headers, expects_continue).await;
-    let (options, intake) = match prepared {
+    let source = Source::new(body, &parts.headers);
+    let (options, intake) = match prepare(&context, &parts.uri, &parts.headers).await {
         Ok(prepared) => prepared,
-        Err(error) => {
-            body::refuse(body, expects_continue);
-            return error.into_response();
-        }
+        Err(error) => return error.into_response(),
     };
-    let (stream, until_ended) = body::incoming(body, intake);
+    let (stream, until_ended) = body::incoming(source, intake);
     match store(&context, stream, options, until_ended).await {
         Ok(receipt) => created(&receipt),
         Err(error) => error.into_response(),
@@ -68,12 +64,7 @@ pub(super) async fn upload(State(context): State<Arc<Context>>, request: Request
 }
 
 /// Everything that can be refused before the body is read.
-async fn prepare(
-    context: &Context,
-    uri: &Uri,
-    headers: &HeaderMap,
-    expects_continue: bool,
-) -> Result<(SubmitOptions, Intake), ApiError> {
+async fn prepare(context: &Context, uri: &Uri, headers: &HeaderMap) -> Result<(SubmitOptions, Intake), ApiError> {
     let options = options(uri, headers)?;
     let limit = context.backend.storage.file_bytes_max(options.profile.as_deref()).await?;
     let length = text(headers, &CONTENT_LENGTH)?.and_then(|length| length.parse::<u64>().ok());
@@ -81,7 +72,7 @@ async fn prepare(
         return Err(ApiError::TooLarge { what: "the file", limit });
     }
     let counted = context.budget.reserve(context.limits.upload_window_bytes.into())?;
-    Ok((options, Intake { limit, idle: context.limits.upload_idle, expects_continue, counted }))
+    Ok((options, Intake { limit, idle: context.limits.upload_idle, counted }))
 }
 
 fn options(uri: &Uri, headers: &HeaderMap) -> Result<SubmitOptions, ApiError> {

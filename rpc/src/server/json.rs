@@ -18,7 +18,9 @@ use jsonrpsee::server::{
     BatchRequestConfig, HttpBody, PingConfig, ServerBuilder, ServerConfig, ServerHandle, TowerService, stop_channel,
 };
 use jsonrpsee::types::ErrorObjectOwned;
-use serde::de::{Deserializer, IgnoredAny, SeqAccess, Visitor};
+use jsonrpsee::types::error::TOO_BIG_BATCH_RESPONSE_CODE;
+use serde::Deserialize;
+use serde::de::{Deserializer as _, IgnoredAny, SeqAccess, Visitor};
 use serde_json::json;
 use tokio::time::timeout;
 use tower::ServiceExt;
@@ -26,8 +28,11 @@ use tower::layer::util::Identity;
 
 use crate::api::{Context, OverWebSocket};
 use crate::error::{ApiError, TryAgain, codes};
-use crate::http::no_such_method;
+use crate::http::{Source, no_such_method};
 use crate::limits::{BodyBudget, BodyPermit, Limits};
+
+/// No refusal by jsonrpsee itself is longer.
+const REFUSAL_BYTES_MAX: u64 = 1024;
 
 type Service = TowerService<Identity, Identity>;
 
@@ -97,7 +102,7 @@ pub(super) async fn call(State(rpc): State<JsonRpc>, request: Request) -> Respon
     }
     let request = axum::http::Request::from_parts(parts, HttpBody::from(Vec::from(bytes)));
     let response = match rpc.post.oneshot(request).await {
-        Ok(response) => response,
+        Ok(response) => in_our_words(response, rpc.limits.json_body_bytes).await,
         Err(error) => return refuse(ApiError::internal(error)),
     };
     // The answer is in memory until the client has taken it.
@@ -117,21 +122,52 @@ pub(super) async fn call(State(rpc): State<JsonRpc>, request: Request) -> Respon
     response
 }
 
+/// What jsonrpsee refuses by itself, with the codes that clients know.
+async fn in_our_words(response: axum::http::Response<HttpBody>, limit: u32) -> axum::http::Response<HttpBody> {
+    let (parts, body) = response.into_parts();
+    if parts.status == StatusCode::UNSUPPORTED_MEDIA_TYPE {
+        let error = ApiError::BadParams("content-type: must be application/json".into());
+        return envelope(parts.status, &error.into_object()).map(HttpBody::new);
+    }
+    if body.size_hint().exact().is_none_or(|bytes| bytes > REFUSAL_BYTES_MAX) {
+        return axum::http::Response::from_parts(parts, body);
+    }
+    let bytes = match axum::body::to_bytes(Body::new(body), usize::MAX).await {
+        Ok(bytes) => bytes,
+        Err(error) => return refuse(ApiError::internal(error)).map(HttpBody::new),
+    };
+    let code = serde_json::from_slice::<Refusal>(&bytes).map_or(0, |refusal| refusal.error.code);
+    if code == TOO_BIG_BATCH_RESPONSE_CODE {
+        let error = ApiError::TooLarge { what: "the response", limit: limit.into() };
+        return envelope(parts.status, &error.into_object()).map(HttpBody::new);
+    }
+    axum::http::Response::from_parts(parts, HttpBody::from(Vec::from(bytes)))
+}
+
+#[derive(Deserialize)]
+struct Refusal {
+    error: RefusalCode,
+}
+
+#[derive(Deserialize)]
+struct RefusalCode {
+    code: i32,
+}
+
 /// The whole body, within its limit and its time, counted as it comes.
 async fn read(rpc: &JsonRpc, parts: &Parts, body: Body) -> Result<(Bytes, BodyPermit), ApiError> {
     let limit = u64::from(rpc.limits.json_body_bytes);
     let too_large = || ApiError::TooLarge { what: "the body", limit };
     let announced = parts.headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
+    let mut source = Source::new(body, &parts.headers);
     if announced.is_some_and(|length| length > limit) {
         return Err(too_large());
     }
     let mut counted = rpc.budget.reserve(0)?;
     let collect = async {
-        let mut stream = body.into_data_stream();
         let mut bytes = BytesMut::new();
         let mut left = limit;
-        while let Some(chunk) = stream.next().await {
-            let chunk = chunk.map_err(|error| ApiError::BadParams(format!("the body broke off: {error}")))?;
+        while let Some(chunk) = source.next(rpc.limits.json_body_time).await? {
             let length = u64::try_from(chunk.len()).unwrap_or(u64::MAX);
             left = left.checked_sub(length).ok_or_else(too_large)?;
             counted.grow(length)?;

@@ -125,6 +125,9 @@ async fn what_is_no_call_is_refused_as_json_rpc_says() {
     }
     let text = world.http.post(world.url("/")).header("content-type", "text/plain").body("{}").send().await.unwrap();
     assert_eq!(text.status(), 415, "any page may send text, so it must not be a call");
+    let text: Value = text.json().await.unwrap();
+    assert_eq!(text["error"]["code"], -32602);
+    assert!(text["error"]["message"].as_str().unwrap().starts_with("content-type"), "{text}");
     let form = world.http.post(world.url("/")).body("{}").send().await.unwrap();
     assert_eq!(form.status(), 415);
 }

@@ -76,9 +76,32 @@ async fn a_body_beyond_the_limit_is_refused_before_it_is_sent() {
     .await;
     let head = raw.head().await;
     assert!(head.starts_with("HTTP/1.1 413 "), "{head}");
-    let body: Value = serde_json::from_slice(&raw.rest().await).unwrap();
+    let body: Value = serde_json::from_slice(&raw.body(&head).await).unwrap();
     assert_eq!(body["error"]["code"], 1004);
     assert_eq!(body["error"]["data"], json!({ "limit": JSON_BODY_BYTES_MAX }));
+}
+
+/// Many clients send all of it before they listen.
+#[tokio::test]
+async fn a_client_that_sends_too_large_a_body_to_its_end_hears_why() {
+    let world = World::limited(|limits| limits.json_body_bytes = 100_000).await;
+    let request = world.http.post(world.url("/")).header("content-type", "application/json");
+    let response = request.body(vec![b' '; 10_000_000]).send().await.unwrap();
+    assert_eq!(response.status(), 413);
+    let body: Value = response.json().await.unwrap();
+    assert_eq!(body["error"]["data"], json!({ "limit": 100_000 }));
+}
+
+#[tokio::test]
+async fn a_batch_whose_answers_are_too_large_together_is_refused_with_the_limit() {
+    let world = World::limited(|limits| limits.json_body_bytes = 100_000).await;
+    let file = world.memory.put(&[7; 30_000], &Default::default()).file_id;
+    let call = |id| json!({ "jsonrpc": "2.0", "id": id, "method": "storage_retrieve", "params": [file] });
+    let (status, answers) = world.post(&(0..2).map(call).collect()).await;
+    assert_eq!((status, answers.as_array().map(Vec::len)), (200, Some(2)));
+    let (status, answer) = world.post(&(0..4).map(call).collect()).await;
+    let refused = Refused::from_json(&answer["error"]);
+    assert_eq!((status, refused.code, refused.data), (200, 1004, json!({ "limit": 100_000 })));
 }
 
 #[tokio::test]

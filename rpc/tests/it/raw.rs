@@ -25,6 +25,14 @@ impl Raw {
         head
     }
 
+    /// The body that a head announces.
+    pub async fn body(&mut self, head: &str) -> Vec<u8> {
+        let length = head.lines().find_map(|line| line.to_lowercase().strip_prefix("content-length: ")?.parse().ok());
+        let mut body = vec![0; length.expect("the head has a length")];
+        self.0.read_exact(&mut body).await.unwrap();
+        body
+    }
+
     /// Everything up to the end of the connection.
     pub async fn rest(&mut self) -> Vec<u8> {
         let mut rest = Vec::new();

@@ -123,6 +123,8 @@ async fn receive(wire: &mut Wire, writer: PieceWriter) -> Result<(PieceWriter, P
         let mut left = usize_of(unit_bytes);
         if unit_bytes > UNIT_BYTES_MAX || left > room {
             let message = format!("a unit of {unit_bytes} bytes is too long, or the piece is");
+            // Who is refused may come again at once, and finds the room that was reserved free again.
+            drop(sink.idle().await);
             return Err(Stop::Refuse(Refusal::new(RefusalCode::OutOfBounds, message)));
         }
         room -= left;

@@ -46,6 +46,17 @@ fn values_have_their_frozen_layout() {
 }
 
 #[test]
+fn an_index_with_something_that_is_no_row_is_made_anew() {
+    let (dir, index) = index();
+    index.insert(&key(0, 1), &row(10)).unwrap();
+    index.db.put([TAG_ROW, 1, 2, 3], [9]).unwrap();
+    drop(index);
+    let (index, is_new) = Index::open(dir.path()).unwrap();
+    assert!(is_new);
+    assert_eq!((counted(&index), index.row(&key(0, 1)).unwrap()), ((0, 0), None));
+}
+
+#[test]
 fn a_piece_goes_with_the_last_row_that_names_it() {
     let (_dir, index) = index();
     index.insert(&key(0, 1), &row(10)).unwrap();
