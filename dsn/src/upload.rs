@@ -14,6 +14,7 @@ mod plan;
 
 use crate::net::{Peer, PeerTarget};
 use crate::protocol::put::{Authority, PutOpen};
+use crate::refusal::RefusalCode;
 use bytes::Bytes;
 use column::{Column, Outcome, Part};
 use futures::StreamExt as _;
@@ -107,6 +108,8 @@ pub struct ColumnFailure {
     pub slot: u8,
     /// Why.
     pub reason: String,
+    /// What it said, if it refused.
+    pub refusal: Option<RefusalCode>,
 }
 
 /// A segment whose columns are all held.

@@ -105,7 +105,7 @@ impl Node {
         let labels = Arc::new(Labels::open(&base.network().join("labels"))?);
         let traffic = Arc::new(Traffic::default());
         let fetch = Fetch::new(chain.clone(), peer.clone(), traffic.clone());
-        let gateway = Gateway::new(GatewayParts {
+        let gateway = Gateway::start(GatewayParts {
             chain: chain.clone(),
             submitter,
             keystore,
@@ -113,7 +113,8 @@ impl Node {
             labels: labels.clone(),
             traffic: traffic.clone(),
             spool: base.spool(),
-        });
+            uploads: base.uploads(),
+        })?;
         let system = SystemInfo {
             chain: chain.clone(),
             peer: peer.clone(),
@@ -150,7 +151,7 @@ impl Node {
 }
 
 fn prepare_folders(base: &BasePath) -> anyhow::Result<()> {
-    for folder in [base.pieces(), base.network(), base.consensus(), base.spool()] {
+    for folder in [base.pieces(), base.network(), base.consensus(), base.spool(), base.uploads()] {
         fs::create_dir_all(&folder).with_context(|| format!("make the folder {}", folder.display()))?;
     }
     Ok(())

@@ -33,6 +33,7 @@ pub fn backend(chain: Arc<Chain>, gateway: Gateway, fetch: Fetch, labels: Arc<La
     let on_chain = Arc::new(ChainBackend { chain: chain.clone() });
     Backend {
         genesis: chain.ledger().genesis_hash(),
+        uploads: Arc::new(gateway.clone()),
         storage: Arc::new(StorageBackend { chain, gateway, fetch, labels }),
         chain: on_chain.clone(),
         state: on_chain.clone(),

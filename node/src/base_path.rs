@@ -1,4 +1,4 @@
-//! The folders of a node: `BASE/chains/ID/{ledger,pieces,consensus,keystore,network,spool}`.
+//! The folders of a node: `BASE/chains/ID/{ledger,pieces,consensus,keystore,network,spool,uploads}`.
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -78,7 +78,12 @@ impl BasePath {
         self.chain.join("network")
     }
 
-    /// Bodies of files on their way in; emptied at every start.
+    /// Uploads that survive a crash.
+    pub fn uploads(&self) -> PathBuf {
+        self.chain.join("uploads")
+    }
+
+    /// Bodies of files on their way in, in files without names.
     pub fn spool(&self) -> PathBuf {
         self.chain.join("spool")
     }

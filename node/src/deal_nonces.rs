@@ -42,6 +42,19 @@ impl Drop for DealNonce {
 }
 
 impl DealNonces {
+    /// The nonce of an upload from before a restart; none if it is used, or too old, or another upload has it.
+    pub fn take_again<E>(
+        &self,
+        owner: AccountId,
+        nonce: u64,
+        read: impl FnOnce() -> Result<Account, E>,
+    ) -> Result<Option<DealNonce>, E> {
+        let mut taken = self.taken.lock();
+        let account = read()?;
+        let is_free = check_deal_nonce(&account, nonce).is_ok() && taken.entry(owner).or_default().insert(nonce);
+        Ok(is_free.then(|| DealNonce { nonce, owner, taken: self.taken.clone() }))
+    }
+
     /// The lowest nonce, not below the highest one used, that the rules allow and no upload has; none if all that the
     /// window allows are taken.
     ///

@@ -1,47 +1,52 @@
-//! Files in: stream -> encode -> intent -> place -> put -> Store -> final.
+//! Files in: stream -> spool -> intent -> place -> put -> Store -> final.
 //!
 //! ```text
-//! body -> spool (encoded once for its hashes) -> FileId
-//!   alive on the ledger?  yes: put missing pieces back; add a lease unless this account has one
-//!                          no: intent, placement, n puts a segment, Store with the commitments
+//! body -> spool -> segments, each as soon as it is here: intent, placement, n puts
+//!           whole -> content hash: does the ledger have a file with it?
+//!   perhaps: encode -> FileId alive?  put missing pieces back; add a lease unless this account has one
+//!   no:      the last segments, Store with all commitments
 //! -> final block -> receipt
 //! ```
 //!
-//! A body is spooled before anything is sent, so that the same bytes are never paid for twice, and a column can be coded
-//! again for another provider.
+//! A body is spooled whole: its columns can be coded again for other providers, and a new deal can follow one whose time
+//! is up, without the client.
 
 mod deal;
 mod heal;
+mod journal;
+mod upload;
+mod uploads;
 
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use futures::future::try_join;
 use futures::{FutureExt, StreamExt};
 use parking_lot::Mutex;
-use pieces::{FileId, FileManifest};
-use rpc::ports::{ByteStream, Upload, UploadProgress};
-use rpc::types::{Receipt, SubmitOptions};
+use pieces::{ContentHash, MediaType};
+use rpc::ports::{ByteStream, Upload};
+use rpc::types::{SubmitOptions, UploadStatus};
 use rpc::{ApiError, TryAgain};
 use runtime::crypto::{AccountId, KeyPair};
-use runtime::state::ReadTables;
-use runtime::tables::{Lease, Leases};
-use runtime::types::{Call, Epoch, Profile, StorageCall, Store};
+use runtime::types::Profile;
 use tokio::sync::{Semaphore, watch};
 
 use crate::chain::Chain;
 use crate::deal_nonces::DealNonces;
-use crate::directory::live_file;
-use crate::errors::{of_call, of_ledger, of_state};
+use crate::errors::of_state;
 use crate::keystore::Keystore;
 use crate::labels::Labels;
-use crate::spool::{SpoolTerms, Spooled, spool};
-use crate::submitter::{Landed, Submitter};
+use crate::spool::{Body, Writer, check_announced};
+use crate::submitter::Submitter;
 use crate::traffic::Traffic;
+use upload::Job;
+use uploads::Uploads;
 
-/// Uploads under way at once; others are told to come again.
+/// Uploads that take disk or pay at once; others are told to come again. A small body takes its place when it is here,
+/// so that slow clients keep nobody out.
 const UPLOADS_MAX: usize = 256;
-/// Uploads that send pieces at once: enough to keep disks and processors busy.
+/// Segments that are sent at once: enough to keep disks and processors busy.
 const SENDING_MAX: usize = 16;
 
 /// Takes files from clients.
@@ -64,17 +69,20 @@ pub struct GatewayParts {
     pub labels: Arc<Labels>,
     /// Counters of the status line.
     pub traffic: Arc<Traffic>,
-    /// Folder of bodies on their way in.
+    /// Folder of bodies that are gone with the process.
     pub spool: PathBuf,
+    /// Folder of uploads that survive a crash.
+    pub uploads: PathBuf,
 }
 
 struct Inner {
     parts: GatewayParts,
     nonces: DealNonces,
-    uploads: Arc<Semaphore>,
+    slots: Arc<Semaphore>,
     sending: Semaphore,
-    /// One upload of a file by an account at a time: the second finds the first one's lease.
-    files: Mutex<HashMap<(AccountId, FileId), Turn>>,
+    /// One upload of the same bytes by an account is recorded at a time: the second finds the first one's lease.
+    turns: Mutex<HashMap<(AccountId, ContentHash), Turn>>,
+    uploads: Uploads,
 }
 
 /// Held by the upload whose turn it is.
@@ -87,20 +95,24 @@ struct Order {
     profile: Profile,
     lease_epochs: u32,
     piece_bytes_max: u32,
+    file_bytes_max: u64,
+    media_type: MediaType,
     name: Option<String>,
 }
 
 impl Gateway {
-    /// A gateway without uploads yet.
-    pub fn new(parts: GatewayParts) -> Self {
-        let inner = Inner {
+    /// A gateway that goes on with the uploads whose bytes were all here before the node stopped.
+    pub fn start(parts: GatewayParts) -> anyhow::Result<Self> {
+        let inner = Arc::new(Inner {
             parts,
             nonces: DealNonces::default(),
-            uploads: Arc::new(Semaphore::new(UPLOADS_MAX)),
+            slots: Arc::new(Semaphore::new(UPLOADS_MAX)),
             sending: Semaphore::new(SENDING_MAX),
-            files: Mutex::default(),
-        };
-        Self { inner: Arc::new(inner) }
+            turns: Mutex::default(),
+            uploads: Uploads::default(),
+        });
+        inner.recover()?;
+        Ok(Self { inner })
     }
 
     /// The account that pays when a client names none.
@@ -109,21 +121,58 @@ impl Gateway {
     }
 
     /// Takes a body and stores it; the work goes on by itself.
-    pub fn submit(&self, body: ByteStream, options: SubmitOptions) -> Result<Upload, ApiError> {
+    pub fn submit(&self, body: ByteStream, options: SubmitOptions, size: Option<u64>) -> Result<Upload, ApiError> {
         let inner = self.inner.clone();
+        let traffic = inner.parts.traffic.clone();
+        let body = body.inspect(move |chunk| traffic.receive(chunk.as_ref().map_or(0, bytes::Bytes::len))).boxed();
+        if options.resume_key.is_some() {
+            return inner.submit_kept(body, options, size);
+        }
         let order = inner.order(&options)?;
-        let permit = inner.uploads.clone().try_acquire_owned();
-        let permit = permit.map_err(|_| TryAgain::Overloaded("too many uploads are under way"))?;
-        let (progress, watched) = watch::channel(UploadProgress::default());
-        let mut id = [0; 16];
-        getrandom::fill(&mut id).map_err(|error| ApiError::internal(error.to_string()))?;
-        let task = tokio::spawn(async move {
-            let _permit = permit;
-            inner.upload(body, options, order, &progress).await
+        check_announced(&inner.parts.spool, size.unwrap_or(0))?;
+        let id = new_id()?;
+        let status = watch::Sender::new(UploadStatus { upload_id: id.clone(), ..UploadStatus::default() });
+        let progress = status.subscribe();
+        let job = Job { order, size, body: Body::passing(&inner.parts.spool), status: status.clone(), journal: None };
+        let task = tokio::spawn({
+            let inner = inner.clone();
+            async move {
+                let mut deal = None;
+                let stored = try_join(inner.run(&job, &mut deal), receive(body, &job, &inner.slots)).await;
+                inner.uploads.ended(&job.status, stored.map(|(receipt, _slot)| receipt))
+            }
         });
-        let receipt = async move { task.await.map_err(ApiError::internal)? };
-        Ok(Upload { id: hex::encode(id), progress: watched, receipt: receipt.boxed() })
+        inner.uploads.began(&id, &status, task.abort_handle());
+        let receipt = async move { task.await.map_err(|_| uploads::cancelled())? };
+        Ok(Upload { id, progress, receipt: receipt.boxed() })
     }
+}
+
+/// Takes a body to its end. The place it returns is held until the upload is done.
+async fn receive(
+    mut body: ByteStream,
+    job: &Job,
+    slots: &Arc<Semaphore>,
+) -> Result<tokio::sync::OwnedSemaphorePermit, ApiError> {
+    let take = || slots.clone().try_acquire_owned().map_err(|_| TryAgain::Overloaded("too many uploads are under way"));
+    let mut writer = Writer::resume(job.body.clone(), job.order.file_bytes_max).await?;
+    let mut slot = None;
+    while let Some(chunk) = body.next().await {
+        writer.push(&chunk?).await?;
+        job.status.send_modify(|status| status.received = writer.len());
+        if slot.is_none() && writer.is_on_disk() {
+            slot = Some(take()?);
+        }
+    }
+    let slot = slot.map_or_else(take, Ok)?;
+    writer.end().await?;
+    Ok(slot)
+}
+
+fn new_id() -> Result<String, ApiError> {
+    let mut id = [0; 16];
+    getrandom::fill(&mut id).map_err(|error| ApiError::internal(error.to_string()))?;
+    Ok(hex::encode(id))
 }
 
 impl Inner {
@@ -132,7 +181,7 @@ impl Inner {
         let name = options.profile.as_deref();
         let profile = parameters
             .profile(name)
-            .ok_or_else(|| ApiError::BadParams(format!("the chain has no profile {}", name.unwrap_or("at all"))))?;
+            .ok_or_else(|| ApiError::BadParams(format!("the chain has no profile {:?}", name.unwrap_or("at all"))))?;
         let lease_epochs = options.lease_epochs.unwrap_or(parameters.prices.default_lease_epochs);
         let longest = parameters.prices.max_lease_epochs;
         if !(1..=longest).contains(&lease_epochs) {
@@ -148,133 +197,19 @@ impl Inner {
             profile: profile.clone(),
             lease_epochs,
             piece_bytes_max: parameters.limits.piece_bytes,
+            file_bytes_max: parameters.file_bytes_max(profile),
+            media_type: options.media_type.clone().unwrap_or_default(),
             name: options.name.as_ref().map(|name| name.as_str().to_owned()),
         })
     }
 
-    async fn upload(
-        &self,
-        body: ByteStream,
-        options: SubmitOptions,
-        order: Order,
-        progress: &watch::Sender<UploadProgress>,
-    ) -> Result<Receipt, ApiError> {
-        let spooled = self.spool(body, options, &order).await?;
-        let file = spooled.manifest.file_id();
-        progress.send_modify(|known| known.file_id = Some(file));
-        let alone = self.files.lock().entry((order.owner.account(), file)).or_default().clone();
-        let result = {
-            let _alone = alone.lock().await;
-            self.store(&spooled, file, &order, progress).await
-        };
-        drop(alone);
-        self.files.lock().retain(|_, waiting| Arc::strong_count(waiting) > 1);
-        let receipt = result?;
-        if let Some(name) = order.name {
-            let labels = self.parts.labels.clone();
-            let added = tokio::task::spawn_blocking(move || labels.add(file, &name)).await;
-            added.map_err(ApiError::internal)?.map_err(crate::spool::disk_error)?;
-        }
-        Ok(receipt)
+    fn turn(&self, owner: AccountId, content: ContentHash) -> Turn {
+        self.turns.lock().entry((owner, content)).or_default().clone()
     }
 
-    async fn spool(&self, body: ByteStream, options: SubmitOptions, order: &Order) -> Result<Spooled, ApiError> {
-        let parameters = self.parts.chain.parameters().map_err(of_state)?;
-        let traffic = self.parts.traffic.clone();
-        let body = body.inspect(move |chunk| traffic.receive(chunk.as_ref().map_or(0, bytes::Bytes::len)));
-        let terms = SpoolTerms {
-            folder: &self.parts.spool,
-            code: order.profile.code,
-            piece_bytes_max: order.piece_bytes_max,
-            file_bytes_max: parameters.file_bytes_max(&order.profile),
-            media_type: options.media_type.unwrap_or_default(),
-        };
-        spool(body.boxed(), terms).await
-    }
-
-    /// Makes the ledger record the file with a lease of this account, if it does not yet.
-    async fn store(
-        &self,
-        spooled: &Spooled,
-        file: FileId,
-        order: &Order,
-        progress: &watch::Sender<UploadProgress>,
-    ) -> Result<Receipt, ApiError> {
-        let _sending = self.sending.acquire().await.map_err(ApiError::internal)?;
-        let chain = &self.parts.chain;
-        let state = chain.ledger().state();
-        let epoch = state.head().header.epoch;
-        let store = if live_file(&state, &file, epoch).map_err(of_state)?.is_some() {
-            self.heal(spooled, file).await?;
-            let lease = state.read::<Leases>(&(file, order.owner.account())).map_err(of_state)?;
-            if let Some(to) = lease.and_then(|lease| live_until(&lease, epoch)) {
-                return self.known(&spooled.manifest, file, order, to);
-            }
-            self.lease(spooled, order)?
-        } else {
-            self.deal(spooled, order).await?
-        };
-        let _nonce = store.nonce;
-        let call = Call::Storage(StorageCall::Store(store.store));
-        let submitter = &self.parts.submitter;
-        let hash = submitter.submit(&order.owner, call).await.map_err(of_call)?;
-        progress.send_modify(|known| known.tx_hash = Some(hash));
-        let landed = submitter.landed(hash).await.map_err(of_call)?;
-        self.receipt(&spooled.manifest, file, order, landed)
-    }
-
-    /// The receipt of a file that this account pays for already: of the transaction that founded it.
-    fn known(
-        &self,
-        manifest: &FileManifest,
-        file: FileId,
-        order: &Order,
-        lease_until_epoch: Epoch,
-    ) -> Result<Receipt, ApiError> {
-        let ledger = self.parts.chain.ledger();
-        let missing = || ApiError::internal(format!("no transaction founded file {file}"));
-        let hash = ledger.store_transaction_of(&file).map_err(of_ledger)?.ok_or_else(missing)?;
-        let height = ledger.transaction(&hash).map_err(of_ledger)?.ok_or_else(missing)?.height;
-        let block_hash = ledger.header(height).map_err(of_ledger)?.ok_or_else(missing)?.hash();
-        let landed = Landed { hash, height, block_hash };
-        Ok(receipt(manifest, file, order, landed, lease_until_epoch))
-    }
-
-    fn receipt(
-        &self,
-        manifest: &FileManifest,
-        file: FileId,
-        order: &Order,
-        landed: Landed,
-    ) -> Result<Receipt, ApiError> {
-        let state = self.parts.chain.ledger().state();
-        let lease = state.read::<Leases>(&(file, order.owner.account())).map_err(of_state)?;
-        let until = lease.and_then(|lease| lease.tranches.last().map(|tranche| tranche.to));
-        let until = until.ok_or_else(|| ApiError::internal(format!("file {file} has no lease though it was paid")))?;
-        Ok(receipt(manifest, file, order, landed, until))
-    }
-}
-
-/// A Store ready to be signed, and the deal nonce it uses, held until it has landed.
-struct Ready {
-    store: Store,
-    nonce: crate::deal_nonces::DealNonce,
-}
-
-/// When the lease ends, if it has not yet.
-fn live_until(lease: &Lease, epoch: Epoch) -> Option<Epoch> {
-    lease.tranches.iter().map(|tranche| tranche.to).max().filter(|to| *to > epoch)
-}
-
-fn receipt(manifest: &FileManifest, file: FileId, order: &Order, landed: Landed, lease_until_epoch: Epoch) -> Receipt {
-    Receipt {
-        file_id: file,
-        content_hash: manifest.content_hash,
-        size: manifest.size,
-        profile: order.profile.name.to_string(),
-        tx_hash: landed.hash,
-        height: landed.height,
-        block_hash: landed.block_hash,
-        lease_until_epoch,
+    /// Forgets turns that nobody waits for.
+    fn turn_is_over(&self, turn: Turn) {
+        drop(turn);
+        self.turns.lock().retain(|_, waiting| Arc::strong_count(waiting) > 1);
     }
 }

@@ -17,12 +17,10 @@ use zeroize::Zeroizing;
 use crate::admission::LedgerAdmission;
 use crate::base_path::BasePath;
 use crate::chain::Chain;
+use crate::spool::RESERVE_BYTES;
 use crate::submitter::Submitter;
 
 mod sweep;
-
-/// Bytes that stay free on the disk whatever is put.
-const RESERVE_BYTES: u64 = 1 << 30;
 
 /// The keys of a provider.
 pub struct ProviderKeys {

@@ -1,16 +1,17 @@
 //! A segment of a spooled body as stripes, as often as they are wanted.
 
 use std::io;
+use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 use dsn::{StripeItem, StripeSource, StripeStream};
 use futures::StreamExt;
 use futures::future::BoxFuture;
-use pieces::{ErasureCode, SegmentEncoder};
+use pieces::{ErasureCode, SegmentEncoder, SegmentManifest};
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 
-use crate::spool::Spool;
+use crate::spool::Body;
 
 /// Stripes coded ahead of those who send them.
 const STRIPES_AHEAD: usize = 2;
@@ -19,13 +20,17 @@ const STRIPES_AHEAD: usize = 2;
 #[derive(Clone, Debug)]
 pub struct SpooledSegment {
     /// The body.
-    pub spool: Spool,
+    pub body: Arc<Body>,
     /// How it is coded.
     pub code: ErasureCode,
     /// Where the segment begins in the body.
     pub start: u64,
     /// Bytes of the segment.
     pub len: u64,
+    /// The hasher of the bytes that come before the segment.
+    pub before: blake3::Hasher,
+    /// The same after the segment, once it has been read to its end.
+    pub behind: Arc<OnceLock<blake3::Hasher>>,
 }
 
 impl StripeSource for SpooledSegment {
@@ -45,12 +50,30 @@ impl StripeSource for SpooledSegment {
 }
 
 impl SpooledSegment {
+    /// A segment whose bytes need not be checked again.
+    pub fn new(body: Arc<Body>, code: ErasureCode, start: u64, len: u64) -> Self {
+        Self { body, code, start, len, before: blake3::Hasher::new(), behind: Arc::default() }
+    }
+
+    /// Length and hashes of the segment, computed and not sent.
+    pub async fn manifest(&self) -> io::Result<SegmentManifest> {
+        let mut items = self.open().await?;
+        while let Some(item) = items.next().await {
+            if let StripeItem::End(manifest) = item? {
+                return Ok(manifest);
+            }
+        }
+        Err(io::Error::other("the coding of a segment broke off"))
+    }
+
     fn send_all(&self, items: &mpsc::Sender<io::Result<StripeItem>>) -> io::Result<()> {
+        let mut hasher = self.before.clone();
         let mut encoder = SegmentEncoder::new(self.code).map_err(io::Error::other)?;
         let stripe_bytes = self.code.stripe_bytes();
         let mut offset = 0u64;
         while self.len - offset >= stripe_bytes {
             let stripe = self.read(offset, stripe_bytes)?;
+            hasher.update(&stripe);
             let units = encoder.push_bytes(stripe).map_err(io::Error::other)?;
             if items.blocking_send(Ok(StripeItem::Stripe(units))).is_err() {
                 return Ok(());
@@ -58,6 +81,9 @@ impl SpooledSegment {
             offset += stripe_bytes;
         }
         let rest = self.read(offset, self.len - offset)?;
+        hasher.update(&rest);
+        // Every pass reads the same.
+        self.behind.set(hasher).ok();
         let (units, manifest) = encoder.finish(&rest).map_err(io::Error::other)?;
         let last = units.map(StripeItem::Stripe);
         for item in last.into_iter().chain([StripeItem::End(manifest)]) {
@@ -70,7 +96,7 @@ impl SpooledSegment {
 
     fn read(&self, offset: u64, bytes: u64) -> io::Result<Bytes> {
         let mut stripe = vec![0; usize::try_from(bytes).map_err(io::Error::other)?];
-        self.spool.read_exact_at(&mut stripe, self.start + offset)?;
+        self.body.read_exact_at(&mut stripe, self.start + offset)?;
         Ok(stripe.into())
     }
 }

@@ -1,139 +1,269 @@
-//! Bodies of files on their way in: kept on disk until their pieces are committed, so that a column can be coded again
-//! for another provider, and encoded once while they arrive, so that the file's id is known before anything is sent.
+//! Bodies of files on their way in: kept on disk until their pieces are recorded, so that a column can be coded again for
+//! another provider, what holders lost can be put back, and an upload that broke off can go on.
+//!
+//! ```text
+//! Writer: chunks -> buffer -> file, content hash        Body: any number of readers, up to what is written
+//! ```
 
-use std::path::Path;
-use std::sync::Arc;
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
 
-use bytes::Bytes;
-use futures::StreamExt;
-use pieces::{ErasureCode, FileEncoder, FileManifest, MediaType};
+use bytes::{Bytes, BytesMut};
+use pieces::ContentHash;
 use rpc::ApiError;
-use rpc::ports::ByteStream;
-use tokio::fs::File;
-use tokio::io::AsyncWriteExt;
+use tokio::sync::watch;
+use tokio::task::spawn_blocking;
 
-/// Bodies up to this size stay in memory.
-const MEMORY_BYTES_MAX: u64 = 1024 * 1024;
+/// Bytes that are written at once; a body that is not longer stays in memory, unless it is to survive a crash.
+const BUFFER_BYTES: usize = 1024 * 1024;
+/// Bytes of a kept body that may be lost in a crash, as nobody was told that they are here.
+const UNSYNCED_BYTES_MAX: u64 = 64 * 1024 * 1024;
+/// Bytes that are hashed at once when an upload goes on.
+const READ_BYTES: usize = 1024 * 1024;
 
-/// A body that has arrived whole.
-#[derive(Clone, Debug)]
-pub enum Spool {
-    /// A small one.
-    Memory(Bytes),
-    /// A larger one, in a file without a name: it is gone when the node is.
-    File(Arc<std::fs::File>),
+/// How much of a body is here.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Growth {
+    /// Bytes that can be read.
+    pub bytes: u64,
+    /// The hash of the whole, once all of it is here.
+    pub content: Option<ContentHash>,
 }
 
-/// A body and what the file made of it is called.
+/// A body: the part of it that is here can be read by many while the rest still comes.
 #[derive(Debug)]
-pub struct Spooled {
-    /// The bytes.
-    pub spool: Spool,
-    /// All sizes and hashes.
-    pub manifest: FileManifest,
+pub struct Body {
+    folder: PathBuf,
+    memory: OnceLock<Bytes>,
+    file: OnceLock<File>,
+    /// Where it is written down how many bytes are synced, for a body that is to survive a crash.
+    mark: Option<File>,
+    growth: watch::Sender<Growth>,
 }
 
-/// What a body is encoded with, and where it may lie meanwhile.
-#[derive(Debug)]
-pub struct SpoolTerms<'a> {
-    /// Folder of larger bodies.
-    pub folder: &'a Path,
-    /// The code.
-    pub code: ErasureCode,
-    /// Most bytes of a piece.
-    pub piece_bytes_max: u32,
-    /// Most bytes of the file.
-    pub file_bytes_max: u64,
-    /// Its media type.
-    pub media_type: MediaType,
-}
-
-/// Takes a whole body, encoding it on the way for its hashes.
-pub async fn spool(mut body: ByteStream, terms: SpoolTerms<'_>) -> Result<Spooled, ApiError> {
-    let mut encoder =
-        FileEncoder::new(terms.code, terms.piece_bytes_max, terms.media_type).map_err(ApiError::internal)?;
-    let mut sink = Sink::Memory(Vec::new());
-    let mut size = 0u64;
-    while let Some(chunk) = body.next().await {
-        let chunk = chunk?;
-        size = size.saturating_add(u64::try_from(chunk.len()).unwrap_or(u64::MAX));
-        if size > terms.file_bytes_max {
-            return Err(ApiError::TooLarge { what: "the file", limit: terms.file_bytes_max });
-        }
-        sink = sink.write(&chunk, terms.folder).await.map_err(disk_error)?;
-        // Coding costs a millisecond a megabyte: too long for a task that others wait behind.
-        encoder = tokio::task::spawn_blocking(move || hash_chunk(encoder, chunk))
-            .await
-            .map_err(ApiError::internal)?
-            .map_err(ApiError::internal)?;
+impl Body {
+    /// A body that is gone with the process. Its file, in `folder`, has no name.
+    pub fn passing(folder: &Path) -> Arc<Self> {
+        Arc::new(Self {
+            folder: folder.to_owned(),
+            memory: OnceLock::new(),
+            file: OnceLock::new(),
+            mark: None,
+            growth: watch::Sender::default(),
+        })
     }
-    let (_, manifest) = encoder.finish().map_err(ApiError::internal)?;
-    Ok(Spooled { spool: sink.finish().await.map_err(disk_error)?, manifest })
+
+    /// The body that is kept in `folder`, perhaps from before a crash: as much of it as was synced.
+    pub fn kept(folder: &Path) -> io::Result<Arc<Self>> {
+        let open = |name| {
+            let path = folder.join(name);
+            OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)
+        };
+        let (file, mark) = (open("body")?, open("received")?);
+        let mut bytes = [0; 8];
+        let synced = if mark.metadata()?.len() < 8 {
+            0
+        } else {
+            mark.read_exact_at(&mut bytes, 0)?;
+            u64::from_be_bytes(bytes)
+        };
+        let synced = synced.min(file.metadata()?.len());
+        // What was not synced may be anything after a power cut.
+        file.set_len(synced)?;
+        let growth = watch::Sender::new(Growth { bytes: synced, content: None });
+        Ok(Arc::new(Self {
+            folder: folder.to_owned(),
+            memory: OnceLock::new(),
+            file: OnceLock::from(file),
+            mark: Some(mark),
+            growth,
+        }))
+    }
+
+    /// How much of it is here now.
+    pub fn growth(&self) -> Growth {
+        *self.growth.borrow()
+    }
+
+    /// Waits until the first `bytes` are here.
+    pub async fn reaches(&self, bytes: u64) {
+        // The sender lives as long as the body.
+        self.growth.subscribe().wait_for(|growth| growth.bytes >= bytes).await.ok();
+    }
+
+    /// Waits until all of it is here; its length and its hash.
+    pub async fn whole(&self) -> (u64, ContentHash) {
+        let mut growth = self.growth.subscribe();
+        loop {
+            let Growth { bytes, content } = *growth.borrow_and_update();
+            if let Some(content) = content {
+                return (bytes, content);
+            }
+            growth.changed().await.ok();
+        }
+    }
+
+    /// Reads `buffer.len()` bytes at `offset`, which must be here.
+    pub fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
+        if let Some(bytes) = self.memory.get() {
+            let start = usize::try_from(offset).unwrap_or(usize::MAX);
+            let part = start.checked_add(buffer.len()).and_then(|end| bytes.get(start..end));
+            buffer.copy_from_slice(part.ok_or(io::ErrorKind::UnexpectedEof)?);
+            return Ok(());
+        }
+        match self.file.get() {
+            Some(file) => file.read_exact_at(buffer, offset),
+            None if buffer.is_empty() => Ok(()),
+            None => Err(io::ErrorKind::UnexpectedEof.into()),
+        }
+    }
+
+    fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
+        check_room(&self.folder, bytes.len())?;
+        let file = match self.file.get() {
+            Some(file) => file,
+            None => {
+                let file = tempfile::tempfile_in(&self.folder)?;
+                self.file.get_or_init(|| file)
+            }
+        };
+        file.write_all_at(bytes, offset)
+    }
+
+    /// Makes the first `bytes` last.
+    fn sync(&self, bytes: u64) -> io::Result<()> {
+        let (Some(file), Some(mark)) = (self.file.get(), &self.mark) else { return Ok(()) };
+        file.sync_data()?;
+        mark.write_all_at(&bytes.to_be_bytes(), 0)?;
+        mark.sync_data()
+    }
+
+    /// The hasher that has seen the first `bytes`.
+    pub fn rehash(&self, bytes: u64) -> io::Result<blake3::Hasher> {
+        let mut hasher = blake3::Hasher::new();
+        let mut buffer = vec![0; READ_BYTES];
+        let mut offset = 0;
+        while offset < bytes {
+            let count = usize::try_from(bytes - offset).unwrap_or(usize::MAX).min(READ_BYTES);
+            let part = buffer.get_mut(..count).unwrap_or_default();
+            self.read_exact_at(part, offset)?;
+            hasher.update(part);
+            offset += u64::try_from(count).unwrap_or(0);
+        }
+        Ok(hasher)
+    }
 }
 
-fn hash_chunk(mut encoder: FileEncoder, mut chunk: Bytes) -> Result<FileEncoder, pieces::EncodeError> {
-    while encoder.push(&mut chunk)?.is_some() {}
-    Ok(encoder)
+/// Appends to a body; a body has one at a time.
+#[derive(Debug)]
+pub struct Writer {
+    body: Arc<Body>,
+    buffer: BytesMut,
+    hasher: blake3::Hasher,
+    /// Bytes in the file.
+    written: u64,
+    /// Bytes that are known to last.
+    synced: u64,
+    limit: u64,
+}
+
+impl Writer {
+    /// A writer that goes on where the body ends. No body is longer than `limit`.
+    pub async fn resume(body: Arc<Body>, limit: u64) -> Result<Self, ApiError> {
+        let written = body.growth().bytes;
+        let read = body.clone();
+        let hasher = spawn_blocking(move || read.rehash(written)).await;
+        let hasher = hasher.map_err(ApiError::internal)?.map_err(disk_error)?;
+        Ok(Self { body, buffer: BytesMut::new(), hasher, written, synced: written, limit })
+    }
+
+    /// Bytes of the body, with those that wait to be written.
+    pub fn len(&self) -> u64 {
+        self.written.saturating_add(u64::try_from(self.buffer.len()).unwrap_or(u64::MAX))
+    }
+
+    /// Whether anything is on disk.
+    pub fn is_on_disk(&self) -> bool {
+        self.body.file.get().is_some()
+    }
+
+    /// Appends a chunk.
+    pub async fn push(&mut self, chunk: &[u8]) -> Result<(), ApiError> {
+        let count = u64::try_from(chunk.len()).unwrap_or(u64::MAX);
+        if self.len().saturating_add(count) > self.limit {
+            return Err(ApiError::TooLarge { what: "the file", limit: self.limit });
+        }
+        self.buffer.extend_from_slice(chunk);
+        if self.buffer.len() > BUFFER_BYTES {
+            let sync = self.len() - self.synced > UNSYNCED_BYTES_MAX;
+            self.flush(sync).await?;
+        }
+        Ok(())
+    }
+
+    /// Writes what waits, and makes it last if `sync` says so.
+    pub async fn flush(&mut self, sync: bool) -> Result<(), ApiError> {
+        let (body, offset, len) = (self.body.clone(), self.written, self.len());
+        let (mut buffer, mut hasher) = (std::mem::take(&mut self.buffer), std::mem::take(&mut self.hasher));
+        let written = spawn_blocking(move || {
+            hasher.update(&buffer);
+            body.write_at(&buffer, offset)?;
+            if sync {
+                body.sync(len)?;
+            }
+            buffer.clear();
+            Ok((buffer, hasher))
+        });
+        (self.buffer, self.hasher) = written.await.map_err(ApiError::internal)?.map_err(disk_error)?;
+        self.written = len;
+        if sync {
+            self.synced = len;
+        }
+        self.body.growth.send_modify(|growth| growth.bytes = len);
+        Ok(())
+    }
+
+    /// Ends the body.
+    pub async fn end(mut self) -> Result<(), ApiError> {
+        if self.is_on_disk() {
+            self.flush(self.body.mark.is_some()).await?;
+        } else {
+            self.hasher.update(&self.buffer);
+            self.written = self.len();
+            // Nobody else writes to this body.
+            self.body.memory.set(self.buffer.freeze()).ok();
+        }
+        let content = ContentHash::from_bytes(*self.hasher.finalize().as_bytes());
+        self.body.growth.send_replace(Growth { bytes: self.written, content: Some(content) });
+        Ok(())
+    }
+}
+
+/// Bytes that stay free on the disk: the ledger and the engine stop the node when they cannot write.
+pub const RESERVE_BYTES: u64 = 1024 * 1024 * 1024;
+
+/// Whether `bytes` more leave the reserve alone.
+fn check_room(folder: &Path, bytes: usize) -> io::Result<()> {
+    let free = fs4::available_space(folder)?;
+    let bytes = u64::try_from(bytes).unwrap_or(u64::MAX);
+    if free.saturating_sub(RESERVE_BYTES) < bytes { Err(io::ErrorKind::StorageFull.into()) } else { Ok(()) }
+}
+
+/// Refuses a body of an announced size that cannot be kept, before it comes.
+pub fn check_announced(folder: &Path, size: u64) -> Result<(), ApiError> {
+    let size = usize::try_from(size).unwrap_or(usize::MAX);
+    if size <= BUFFER_BYTES { Ok(()) } else { check_room(folder, size).map_err(disk_error) }
 }
 
 /// A full disk is the operator's to mend and the client's to know.
-pub fn disk_error(error: std::io::Error) -> ApiError {
+pub fn disk_error(error: io::Error) -> ApiError {
     match error.kind() {
-        std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
             ApiError::Full("the gateway's disk is full".into())
         }
         _ => ApiError::internal(error),
-    }
-}
-
-enum Sink {
-    Memory(Vec<u8>),
-    File(File),
-}
-
-impl Sink {
-    async fn write(self, chunk: &[u8], folder: &Path) -> std::io::Result<Self> {
-        match self {
-            Self::Memory(mut bytes) => {
-                bytes.extend_from_slice(chunk);
-                if u64::try_from(bytes.len()).unwrap_or(u64::MAX) <= MEMORY_BYTES_MAX {
-                    return Ok(Self::Memory(bytes));
-                }
-                let mut file = File::from_std(tempfile::tempfile_in(folder)?);
-                file.write_all(&bytes).await?;
-                Ok(Self::File(file))
-            }
-            Self::File(mut file) => {
-                file.write_all(chunk).await?;
-                Ok(Self::File(file))
-            }
-        }
-    }
-
-    async fn finish(self) -> std::io::Result<Spool> {
-        match self {
-            Self::Memory(bytes) => Ok(Spool::Memory(bytes.into())),
-            Self::File(mut file) => {
-                // Not synced: until the answer nothing is promised, and a crash before it loses the spool anyway.
-                file.flush().await?;
-                Ok(Spool::File(Arc::new(file.into_std().await)))
-            }
-        }
-    }
-}
-
-impl Spool {
-    /// Reads `buffer.len()` bytes at `offset`.
-    pub fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> std::io::Result<()> {
-        use std::os::unix::fs::FileExt;
-        match self {
-            Self::File(file) => file.read_exact_at(buffer, offset),
-            Self::Memory(bytes) => {
-                let start = usize::try_from(offset).unwrap_or(usize::MAX);
-                let part = start.checked_add(buffer.len()).and_then(|end| bytes.get(start..end));
-                buffer.copy_from_slice(part.ok_or(std::io::ErrorKind::UnexpectedEof)?);
-                Ok(())
-            }
-        }
     }
 }

@@ -7,6 +7,7 @@ mod author;
 mod chain;
 mod node;
 pub(crate) mod storage;
+mod uploads;
 
 use std::sync::Arc;
 
@@ -41,6 +42,7 @@ pub(crate) struct OverWebSocket;
 pub fn module(context: Context) -> Result<RpcModule<Context>, RegisterMethodError> {
     let mut module = RpcModule::new(context);
     storage::register(&mut module)?;
+    uploads::register(&mut module)?;
     chain::register(&mut module)?;
     author::register(&mut module)?;
     node::register(&mut module)?;

@@ -7,6 +7,8 @@ use runtime::types::TxHash;
 use serde_json::{Value, json};
 use thiserror::Error;
 
+use crate::types::UploadFailure;
+
 /// The numbers of `api.md`.
 pub mod codes {
     /// A parameter is missing, unknown, or not what it should be.
@@ -82,6 +84,9 @@ pub enum ApiError {
         /// The file.
         file: FileId,
     },
+    /// Any of them: what an upload ended with before this client asked.
+    #[error("{}", .0.message)]
+    Upload(UploadFailure),
     /// -32603: details go to the log, with a number that the client is told.
     #[error("internal error")]
     Internal(#[source] Cause),
@@ -157,6 +162,7 @@ impl ApiError {
             Self::NotPermitted(_) => codes::NOT_PERMITTED,
             Self::TryAgain(_) => codes::TRY_AGAIN,
             Self::ContentMismatch { .. } => codes::CONTENT_MISMATCH,
+            Self::Upload(failure) => failure.code,
             Self::Internal(_) => codes::INTERNAL,
         }
     }
@@ -171,6 +177,7 @@ impl ApiError {
             Self::TooLarge { limit, .. } => Some(json!({ "limit": limit })),
             Self::TryAgain(reason) => Some(reason.data()),
             Self::ContentMismatch { file } => Some(json!({ "fileId": file })),
+            Self::Upload(failure) => failure.data.clone(),
             Self::BadParams(_) | Self::NotFound(_) | Self::Full(_) | Self::NotPermitted(_) | Self::Internal(_) => None,
         }
     }
@@ -185,6 +192,14 @@ impl ApiError {
             other => other.data(),
         };
         ErrorObjectOwned::owned(code, message, data)
+    }
+}
+
+impl From<ApiError> for UploadFailure {
+    fn from(error: ApiError) -> Self {
+        let object = error.into_object();
+        let data = object.data().and_then(|data| serde_json::from_str(data.get()).ok());
+        Self { code: object.code(), message: object.message().to_owned(), data }
     }
 }
 

@@ -22,6 +22,8 @@ pub const FILES_PAGE_DEFAULT: u32 = 100;
 pub const STATE_KEY_BYTES_MAX: usize = 1024;
 /// Bytes of a cursor; cursors are made by the node and are short.
 pub const CURSOR_BYTES_MAX: usize = 512;
+/// Bytes of an upload's name; names are made by the node and are short.
+pub const UPLOAD_ID_BYTES_MAX: usize = 64;
 /// Bytes of a transaction that is decoded at all; the chain's own limit is lower.
 pub const TRANSACTION_BYTES_MAX: usize = 1024 * 1024;
 

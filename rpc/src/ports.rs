@@ -3,6 +3,10 @@
 //! Every method takes checked values and returns values of [`crate::types`] or of `runtime`; JSON, limits, HTTP and
 //! error codes stay on this side.
 
+mod uploads;
+
+pub use uploads::Uploads;
+
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -20,7 +24,7 @@ use tokio::sync::watch;
 use crate::error::ApiError;
 use crate::types::{
     AccountInfo, ByteRange, FileInfo, FilesQuery, Health, LocateQuery, Located, Page, PeerInfo, PendingInfo,
-    ProviderInfo, Quote, QuoteQuery, Receipt, SubmitOptions, SyncState, TransactionResult, ValidatorInfo,
+    ProviderInfo, Quote, QuoteQuery, Receipt, SubmitOptions, SyncState, TransactionResult, UploadStatus, ValidatorInfo,
 };
 
 /// Bytes of a body or a file as they come. An `Err` is the last item and says why there is no more.
@@ -33,6 +37,8 @@ pub struct Backend {
     pub genesis: BlockHash,
     /// Files in and out.
     pub storage: Arc<dyn Storage>,
+    /// Files that come in chunks.
+    pub uploads: Arc<dyn Uploads>,
     /// Blocks.
     pub chain: Arc<dyn Chain>,
     /// State.
@@ -54,12 +60,13 @@ pub struct Backend {
 pub trait Storage: Send + Sync + 'static {
     /// Takes a body and starts to store it. The work goes on by itself: dropping the [`Upload`] does not end it, only
     /// an `Err` in `body` does (the client went away, or sent more than is allowed); that error comes back from
-    /// [`Upload::receipt`] unchanged.
+    /// [`Upload::receipt`] with its code and text. A body with a resume key may go on where an earlier one broke off:
+    /// it begins at the first byte all the same. `size` is what the client announced.
     ///
     /// # Errors
     /// `BadParams` for a profile that the chain does not list, `NotPermitted` for an account whose key the node lacks,
     /// `Full`, `TryAgain`.
-    async fn submit(&self, body: ByteStream, options: SubmitOptions) -> Result<Upload, ApiError>;
+    async fn submit(&self, body: ByteStream, options: SubmitOptions, size: Option<u64>) -> Result<Upload, ApiError>;
 
     /// Where the pieces are. `query.limit` is within 1..=64 here.
     ///
@@ -105,18 +112,9 @@ pub struct Upload {
     /// Names it; the client may ask for it later.
     pub id: String,
     /// What is known so far.
-    pub progress: watch::Receiver<UploadProgress>,
+    pub progress: watch::Receiver<UploadStatus>,
     /// Resolves when the recording block is final, or when the upload failed.
     pub receipt: BoxFuture<'static, Result<Receipt, ApiError>>,
-}
-
-/// What is known about an upload before it is final.
-#[derive(Clone, Debug, Default)]
-pub struct UploadProgress {
-    /// Once all pieces are known.
-    pub file_id: Option<FileId>,
-    /// Once the recording transaction is made.
-    pub tx_hash: Option<TxHash>,
 }
 
 /// Bytes on their way to a client.

@@ -9,6 +9,7 @@ mod hex;
 mod provider;
 mod storage;
 mod system;
+mod upload;
 
 pub use account::{AccountInfo, NextIndex, PendingInfo, PrepareQuery, Prepared, Submitted};
 pub use call::{CallArgs, CallInfo};
@@ -23,3 +24,4 @@ pub use storage::{
     LocatedSegment, PieceStatus, Quote, QuoteQuery, Receipt, ResumeKey, RetrievedData, SubmitOptions,
 };
 pub use system::{Health, Page, PeerInfo, SyncState};
+pub use upload::{BeginUpload, BegunUpload, Done, UploadFailure, UploadReceived, UploadStage, UploadStatus};

@@ -3,7 +3,8 @@
 use super::plan::UploadPlan;
 use super::{Candidate, ColumnCommitment, ColumnFailure, SegmentUpload};
 use crate::net::Peer;
-use crate::protocol::put::{PutAnswer, PutStream};
+use crate::protocol::put::{PutAnswer, PutError, PutStream};
+use crate::refusal::RefusalCode;
 use crate::service::chain;
 use bytes::Bytes;
 use parking_lot::Mutex;
@@ -29,6 +30,28 @@ pub(super) struct Outcome {
     pub(super) held: Option<ColumnCommitment>,
     /// Who failed.
     pub(super) failed: Vec<ColumnFailure>,
+}
+
+/// Why a candidate does not hold a column.
+struct Failed {
+    reason: String,
+    refusal: Option<RefusalCode>,
+}
+
+impl From<PutError> for Failed {
+    fn from(error: PutError) -> Self {
+        let refusal = match &error {
+            PutError::Refused { refusal, .. } => Some(refusal.code),
+            _ => None,
+        };
+        Self { reason: chain(&error), refusal }
+    }
+}
+
+impl From<&str> for Failed {
+    fn from(reason: &str) -> Self {
+        Self { reason: reason.to_owned(), refusal: None }
+    }
 }
 
 /// A column that looks for a holder.
@@ -65,8 +88,8 @@ impl<'a> Column<'a> {
                 debug!(segment, index, %provider, "a piece is held");
                 Outcome { held: Some(held), failed }
             }
-            Err(reason) => {
-                failed.push(self.failure(&candidate, reason));
+            Err(why) => {
+                failed.push(self.failure(&candidate, why));
                 Outcome { held: None, failed }
             }
         }
@@ -81,7 +104,7 @@ impl<'a> Column<'a> {
             let open = self.upload.open(self.index, slot);
             match self.peer.open_put(&candidate.target, open).await {
                 Ok(put) => return Some((candidate, put)),
-                Err(error) => failed.push(self.failure(&candidate, chain(&error))),
+                Err(error) => failed.push(self.failure(&candidate, error.into())),
             }
             if started.elapsed() >= self.peer.timeouts().connect {
                 return None;
@@ -94,7 +117,7 @@ impl<'a> Column<'a> {
         candidate: &Candidate,
         put: PutStream,
         parts: mpsc::Receiver<Part>,
-    ) -> Result<ColumnCommitment, String> {
+    ) -> Result<ColumnCommitment, Failed> {
         let (answer, piece_hash, piece_bytes) = feed(put, parts).await?;
         let PutAnswer::Committed { commitment, signature } = answer else {
             return Err("it answered something else than a commitment".into());
@@ -112,30 +135,30 @@ impl<'a> Column<'a> {
         }
         commitment
             .verify(&candidate.service_key, &signature)
-            .map_err(|_| "its promise is not signed with its service key")?;
+            .map_err(|_| Failed::from("its promise is not signed with its service key"))?;
         Ok(ColumnCommitment { index: self.index, slot: candidate.slot, commitment, signature })
     }
 
-    fn failure(&self, candidate: &Candidate, reason: String) -> ColumnFailure {
+    fn failure(&self, candidate: &Candidate, Failed { reason, refusal }: Failed) -> ColumnFailure {
         let (segment, index) = (self.upload.segment, self.index);
         let Candidate { slot, provider, .. } = *candidate;
         warn!(segment, index, slot, %provider, reason, "a provider did not take a piece");
-        ColumnFailure { index, provider, slot, reason }
+        ColumnFailure { index, provider, slot, reason, refusal }
     }
 }
 
-async fn feed(mut put: PutStream, mut parts: mpsc::Receiver<Part>) -> Result<(PutAnswer, PieceHash, u32), String> {
+async fn feed(mut put: PutStream, mut parts: mpsc::Receiver<Part>) -> Result<(PutAnswer, PieceHash, u32), Failed> {
     let mut piece_bytes = 0_u32;
     while let Some(part) = parts.recv().await {
         match part {
             Part::Unit(unit) => {
-                put.send(&unit).await.map_err(|error| chain(&error))?;
+                put.send(&unit).await?;
                 // The provider's limit, checked by `send`, is below 2^32.
                 piece_bytes = piece_bytes.saturating_add(u32::try_from(unit.len()).unwrap_or(u32::MAX));
             }
             Part::End(piece_hash) => {
                 drop(parts);
-                let answer = put.finish(piece_hash).await.map_err(|error| chain(&error))?;
+                let answer = put.finish(piece_hash).await?;
                 return Ok((answer, piece_hash, piece_bytes));
             }
         }

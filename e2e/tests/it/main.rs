@@ -7,6 +7,7 @@ mod http;
 mod losses;
 mod quickstart;
 mod refusals;
+mod resume;
 mod transfer;
 
 use base64::Engine;
@@ -17,6 +18,14 @@ use serde_json::{Value, json};
 /// Submits `data` and returns the receipt.
 async fn submit(node: &Node, data: &[u8]) -> Value {
     node.ok("storage_submit", json!([BASE64_STANDARD.encode(data)])).await.unwrap()
+}
+
+/// The whole file over HTTP.
+async fn download(node: &Node, file: &Value) -> Vec<u8> {
+    let path = format!("/v1/files/{}", file.as_str().unwrap());
+    let answer = node.http(reqwest::Method::GET, &path).send().await.unwrap();
+    assert_eq!(answer.status(), 200);
+    answer.bytes().await.unwrap().to_vec()
 }
 
 /// The whole file by `storage_retrieve`.

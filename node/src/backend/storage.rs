@@ -77,8 +77,8 @@ impl StorageBackend {
 
 #[async_trait]
 impl Storage for StorageBackend {
-    async fn submit(&self, body: ByteStream, options: SubmitOptions) -> Result<Upload, ApiError> {
-        self.gateway.submit(body, options)
+    async fn submit(&self, body: ByteStream, options: SubmitOptions, size: Option<u64>) -> Result<Upload, ApiError> {
+        self.gateway.submit(body, options, size)
     }
 
     async fn locate(&self, file: FileId, query: LocateQuery) -> Result<Located, ApiError> {

@@ -19,6 +19,9 @@ use progress::Progress;
 /// Bytes that are read and sent at once.
 const CHUNK_BYTES: usize = 256 * 1024;
 
+/// Smaller files are sent again from their beginning.
+const RESUMABLE_FROM_BYTES: u64 = 16 * 1024 * 1024;
+
 /// What to do with a file.
 #[derive(Debug, Subcommand)]
 pub enum FileCommand {
@@ -170,6 +173,7 @@ impl PutArgs {
         let query = [
             self.profile.as_ref().map(|profile| ("profile", profile.clone())),
             self.lease_epochs.map(|epochs| ("leaseEpochs", epochs.to_string())),
+            self.resume_key(&metadata).map(|key| ("resumeKey", key)),
         ];
         let query: Vec<_> = query.into_iter().flatten().collect();
         let sending = request.query(&query).body(reqwest::Body::wrap_stream(body)).send();
@@ -177,6 +181,21 @@ impl PutArgs {
         let receipt: Value = success(response).await?.json().await.context("the receipt is not JSON")?;
         progress.finish();
         print_json(&receipt)
+    }
+}
+
+impl PutArgs {
+    /// The same for the same file stored in the same way, so that a second attempt goes on where the first broke off.
+    /// None for a file that is sent again sooner than it is looked up.
+    fn resume_key(&self, metadata: &std::fs::Metadata) -> Option<String> {
+        if metadata.len() < RESUMABLE_FROM_BYTES {
+            return None;
+        }
+        let path = std::fs::canonicalize(&self.path).ok()?;
+        let modified = metadata.modified().ok()?;
+        let terms = (&self.profile, self.lease_epochs, &self.media_type);
+        let what = format!("{path:?} {} {modified:?} {terms:?}", metadata.len());
+        Some(blake3::hash(what.as_bytes()).to_hex().to_string())
     }
 }
 

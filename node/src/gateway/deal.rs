@@ -1,65 +1,135 @@
-//! A new upload: the owner's intent, the placement's slots, the providers' commitments.
+//! A deal: the owner's intent, the placement's slots, the providers' commitments, segment by segment.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
-use dsn::{Candidate, ColumnCommitment, SegmentUpload, upload_segment};
+use dsn::{Candidate, ColumnCommitment, ColumnFailure, RefusalCode, SegmentUpload, upload_segment};
 use pieces::PieceHash;
 use rand_core::OsRng;
 use rpc::{ApiError, TryAgain};
 use runtime::crypto::AccountId;
 use runtime::placement::{Slot, place};
+use runtime::rule::Rule;
 use runtime::state::ReadTables;
-use runtime::tables::{Accounts, ParameterTable, Providers, Snapshots};
+use runtime::tables::{Account, Accounts, ParameterTable, Providers, Snapshots};
 use runtime::terms::{commitment_for, lease_price};
-use runtime::types::{Height, Holder, Parameters, SignedIntent, Store, UploadIntent};
+use runtime::types::{Height, Holder, Parameters, SignedIntent, UploadIntent};
 
-use super::{Inner, Order, Ready};
+use super::journal::{PlacedSegment, Step};
+use super::upload::Job;
+use super::{Inner, Order};
 use crate::deal_nonces::DealNonce;
 use crate::directory::{service_key, target};
 use crate::errors::of_state;
 use crate::source::SpooledSegment;
-use crate::spool::Spooled;
+
+/// A promise with less time left is made anew: a Store has to land before it ends.
+const STORE_MARGIN_MS: u64 = 60_000;
+
+/// The owner's promise, and what has been placed under it.
+pub(super) struct Deal {
+    pub(super) intent: SignedIntent,
+    /// Held until the Store has landed.
+    pub(super) _nonce: DealNonce,
+    /// The first segments of the file.
+    pub(super) placed: Vec<PlacedSegment>,
+    /// Has seen the bytes of these segments as they were read for their pieces.
+    pub(super) hasher: blake3::Hasher,
+}
 
 impl Inner {
-    /// Sends every piece to a drawn provider and collects the commitments.
-    pub(super) async fn deal(&self, spooled: &Spooled, order: &Order) -> Result<Ready, ApiError> {
-        let (intent, nonce) = self.intent(spooled, order)?;
-        let manifest = &spooled.manifest;
-        let mut holders = Vec::with_capacity(manifest.segments.len());
-        let mut start = 0;
-        for (segment, entry) in (0u16..).zip(&manifest.segments) {
-            let source = SpooledSegment { spool: spooled.spool.clone(), code: manifest.code, start, len: entry.len };
-            let upload = self.segment_upload(&intent, segment, entry.len)?;
-            let uploaded = upload_segment(&self.parts.peer, upload, &source).await.map_err(of_upload)?;
-            if uploaded.manifest != *entry {
-                return Err(ApiError::internal("the spooled body changed while it was sent"));
+    /// Sends the segments up to `last`, those that are not placed yet, and collects the commitments. A deal whose time
+    /// is up begins anew.
+    pub(super) async fn place_through(
+        &self,
+        job: &Job,
+        deal: &mut Option<Deal>,
+        lens: &[u64],
+        last: usize,
+    ) -> Result<(), ApiError> {
+        loop {
+            let current = self.current(job, deal, lens.iter().sum()).await?;
+            let next = current.placed.len();
+            let Some(len) = lens.get(next).filter(|_| next <= last) else { return Ok(()) };
+            let start = lens.iter().take(next).sum();
+            let segment = u16::try_from(next).map_err(ApiError::internal)?;
+            match self.place_segment(job, current, segment, start, *len).await {
+                // It may have failed only because the deal's time was up.
+                Err(error) if self.is_current(&current.intent)? => return Err(error),
+                Err(_) => {}
+                Ok(()) => job.acknowledged(current.placed.len()),
             }
-            for failure in &uploaded.failures {
-                let (provider, why) = (failure.provider, &failure.reason);
-                tracing::warn!(%provider, segment, index = failure.index, why, "a provider did not take its piece");
-            }
-            holders.push(uploaded.holders.iter().map(holder).collect());
-            start += entry.len;
         }
-        Ok(Ready { store: Store { intent, manifest: manifest.clone(), holders }, nonce })
     }
 
-    /// Pays for a file that is there already: an intent, and no pieces.
-    pub(super) fn lease(&self, spooled: &Spooled, order: &Order) -> Result<Ready, ApiError> {
-        let (intent, nonce) = self.intent(spooled, order)?;
-        Ok(Ready { store: Store { intent, manifest: spooled.manifest.clone(), holders: Vec::new() }, nonce })
+    /// The deal if its time is not up, else a new one.
+    pub(super) async fn current<'a>(
+        &self,
+        job: &Job,
+        deal: &'a mut Option<Deal>,
+        size: u64,
+    ) -> Result<&'a mut Deal, ApiError> {
+        let kept = match deal.take() {
+            Some(deal) if self.is_current(&deal.intent)? => deal,
+            ended => {
+                // Its nonce is free again before the next one is chosen.
+                drop(ended);
+                let (intent, nonce) = self.intent(&job.order, size)?;
+                job.note(|| Step::deal(&intent)).await?;
+                job.acknowledged(0);
+                Deal { intent, _nonce: nonce, placed: Vec::new(), hasher: blake3::Hasher::new() }
+            }
+        };
+        Ok(deal.insert(kept))
     }
 
-    fn intent(&self, spooled: &Spooled, order: &Order) -> Result<(SignedIntent, DealNonce), ApiError> {
+    /// Whether a Store under this intent can still land.
+    fn is_current(&self, intent: &SignedIntent) -> Result<bool, ApiError> {
+        let chain = &self.parts.chain;
+        let state = chain.ledger().state();
+        let parameters: Parameters = state.require::<ParameterTable>(&()).map_err(of_state)?;
+        let intent = &intent.intent;
+        // The margin must leave most of a short window.
+        let margin = STORE_MARGIN_MS.min(parameters.time.store_window_ms / 4);
+        let in_time = chain.now_ms().saturating_add(margin) < intent.store_by_ms;
+        let last_epoch = intent.snapshot_epoch.saturating_add(parameters.placement.placement_epochs);
+        Ok(in_time && state.head().header.epoch < last_epoch)
+    }
+
+    async fn place_segment(
+        &self,
+        job: &Job,
+        deal: &mut Deal,
+        segment: u16,
+        start: u64,
+        len: u64,
+    ) -> Result<(), ApiError> {
+        let _sending = self.sending.acquire().await.map_err(ApiError::internal)?;
+        let source = SpooledSegment {
+            before: deal.hasher.clone(),
+            ..SpooledSegment::new(job.body.clone(), job.order.profile.code, start, len)
+        };
+        let upload = self.segment_upload(&deal.intent, segment, len)?;
+        let uploaded = upload_segment(&self.parts.peer, upload, &source).await.map_err(of_upload)?;
+        let hasher = source.behind.get().cloned();
+        deal.hasher = hasher.ok_or_else(|| ApiError::internal("a segment was sent without being read"))?;
+        let holders = uploaded.holders.iter().map(holder).collect();
+        let placed = PlacedSegment { manifest: uploaded.manifest, holders };
+        job.note(|| Step::segment(&placed)).await?;
+        deal.placed.push(placed);
+        Ok(())
+    }
+
+    /// A promise to pay for a file of `size` bytes, and the deal nonce it uses.
+    pub(super) fn intent(&self, order: &Order, size: u64) -> Result<(SignedIntent, DealNonce), ApiError> {
         let chain = &self.parts.chain;
         let state = chain.ledger().state();
         let parameters: Parameters = state.require::<ParameterTable>(&()).map_err(of_state)?;
         let owner: AccountId = order.owner.account();
         let account = state.read::<Accounts>(&owner).map_err(of_state)?.unwrap_or_default();
-        let read = || Ok(chain.ledger().state().read::<Accounts>(&owner)?.unwrap_or_default());
-        let nonce = self.nonces.take(owner, read).map_err(of_state)?;
+        let nonce = self.nonces.take(owner, || self.account(&owner)).map_err(of_state)?;
         let nonce = nonce.ok_or(TryAgain::Overloaded("too many uploads of this account are under way"))?;
-        let (code, size) = (order.profile.code, spooled.manifest.size);
+        let code = order.profile.code;
         let price = lease_price(&parameters.prices, &code, size, order.piece_bytes_max, order.lease_epochs);
         let intent = UploadIntent {
             version: UploadIntent::VERSION,
@@ -74,9 +144,14 @@ impl Inner {
             store_by_ms: chain.now_ms().saturating_add(parameters.time.store_window_ms),
         };
         if intent.max_price > account.free {
-            return Err(ApiError::Rejected { rule: runtime::rule::Rule::InsufficientBalance });
+            return Err(ApiError::Rejected { rule: Rule::InsufficientBalance });
         }
         Ok((intent.sign(&order.owner, OsRng), nonce))
+    }
+
+    /// The account at the head as it is now.
+    pub(super) fn account(&self, owner: &AccountId) -> Result<Account, runtime::state::StateError> {
+        Ok(self.parts.chain.ledger().state().read::<Accounts>(owner)?.unwrap_or_default())
     }
 
     /// Who may take which column: slot `i` is column `i`'s, the slots to spare are everybody's.
@@ -125,13 +200,36 @@ fn holder(held: &ColumnCommitment) -> Holder {
     Holder { slot: held.slot, signature: held.signature }
 }
 
+/// What it is to the client that some pieces found no holder: room and money are not had by waiting.
 fn of_upload(error: dsn::UploadError) -> ApiError {
-    match &error {
-        dsn::UploadError::NoHolder { failures, .. } => {
-            tracing::warn!(%error, "an upload found no holder");
-            let provider = failures.first().map_or_else(|| "unknown".into(), |failure| failure.provider.to_string());
-            TryAgain::ProviderUnavailable { provider }.into()
-        }
-        _ => ApiError::internal(error),
+    let dsn::UploadError::NoHolder { missing, failures, .. } = &error else { return ApiError::internal(error) };
+    tracing::warn!(%error, "an upload found no holder");
+    let of_missing = |failure: &&ColumnFailure| missing.contains(&failure.index);
+    let refused = |code| failures.iter().filter(of_missing).any(|failure| failure.refusal == Some(code));
+    if refused(RefusalCode::Full) {
+        return ApiError::Full("the providers that may keep the file have no room left".into());
     }
+    if refused(RefusalCode::Unfunded) {
+        return ApiError::Rejected { rule: Rule::InsufficientBalance };
+    }
+    let provider =
+        failures.iter().find(of_missing).map_or_else(|| "unknown".into(), |failure| failure.provider.to_string());
+    TryAgain::ProviderUnavailable { provider }.into()
+}
+
+/// The deal that an upload remembers from before a restart, if its nonce can still be used.
+pub(super) async fn remembered(
+    inner: &Inner,
+    job: &Job,
+    intent: SignedIntent,
+    placed: Vec<PlacedSegment>,
+) -> Result<Option<Deal>, ApiError> {
+    let owner = intent.intent.owner;
+    let nonce = inner.nonces.take_again(owner, intent.intent.deal_nonce, || inner.account(&owner)).map_err(of_state)?;
+    let Some(nonce) = nonce else { return Ok(None) };
+    let bytes = placed.iter().map(|segment| segment.manifest.len).sum();
+    let body = Arc::clone(&job.body);
+    let hasher = tokio::task::spawn_blocking(move || body.rehash(bytes)).await;
+    let hasher = hasher.map_err(ApiError::internal)?.map_err(ApiError::internal)?;
+    Ok(Some(Deal { intent, _nonce: nonce, placed, hasher }))
 }

@@ -1,8 +1,10 @@
 //! Putting back what holders of a recorded file lost, from a body that has come again.
 
+use std::sync::Arc;
+
 use dsn::{Authority, PeerTarget, PutOpen, StripeItem, StripeSource};
 use futures::{StreamExt, TryStreamExt};
-use pieces::{FileId, PieceHash};
+use pieces::{FileId, FileManifest, PieceHash};
 use rpc::{ApiError, TryAgain};
 use runtime::crypto::AccountId;
 
@@ -10,7 +12,7 @@ use super::Inner;
 use crate::directory::{holders, target};
 use crate::errors::of_state;
 use crate::source::SpooledSegment;
-use crate::spool::Spooled;
+use crate::spool::Body;
 
 /// Holders asked at once.
 const ASKED_AT_ONCE: usize = 16;
@@ -25,28 +27,30 @@ struct Piece {
 }
 
 impl Inner {
-    /// Asks every holder what it has, and puts back what it lacks. A holder that cannot be asked is left alone as long as
-    /// the segment can be read without it.
-    pub(super) async fn heal(&self, spooled: &Spooled, file: FileId) -> Result<(), ApiError> {
+    /// Asks every holder what it has, and puts back what it lacks. A holder that cannot be asked, or does not take its
+    /// piece back, is left alone as long as the segment can be read without it; all others are tried in any case.
+    pub(super) async fn heal(&self, body: &Arc<Body>, manifest: &FileManifest) -> Result<(), ApiError> {
+        let file = manifest.file_id();
         let mut start = 0;
-        for (segment, entry) in (0u16..).zip(&spooled.manifest.segments) {
-            let source =
-                SpooledSegment { spool: spooled.spool.clone(), code: spooled.manifest.code, start, len: entry.len };
-            self.heal_segment(file, segment, &source).await?;
+        let mut result = Ok(());
+        for (segment, entry) in (0u16..).zip(&manifest.segments) {
+            let source = SpooledSegment::new(body.clone(), manifest.code, start, entry.len);
+            let healed = self.heal_segment(file, segment, &source).await;
+            result = result.and(healed);
             start += entry.len;
         }
-        Ok(())
+        result
     }
 
     async fn heal_segment(&self, file: FileId, segment: u16, source: &SpooledSegment) -> Result<(), ApiError> {
         let piece_bytes_max = u32::try_from(source.code.piece_bytes(source.len)).map_err(ApiError::internal)?;
         let mut held = 0;
-        let mut unasked = None;
+        let mut unable = None;
         for (piece, answer) in self.ask_holders(&file, segment).await? {
             let (index, provider) = (piece.index, piece.provider);
             match answer {
                 Some(true) => held += 1,
-                None => unasked = Some(provider),
+                None => unable = Some(provider),
                 Some(false) => match self.put_back(file, piece, piece_bytes_max, source).await {
                     Ok(()) => {
                         held += 1;
@@ -55,12 +59,12 @@ impl Inner {
                     Err(error) => {
                         let error = format!("{:#}", anyhow::Error::from(error));
                         tracing::warn!(%file, segment, index, %provider, error, "a missing piece was not put back");
-                        return Err(TryAgain::ProviderUnavailable { provider: provider.to_string() }.into());
+                        unable = Some(provider);
                     }
                 },
             }
         }
-        match unasked {
+        match unable {
             Some(provider) if held < source.code.k => {
                 Err(TryAgain::ProviderUnavailable { provider: provider.to_string() }.into())
             }

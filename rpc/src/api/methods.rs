@@ -8,9 +8,10 @@ use serde::{Deserialize, Serialize};
 
 use super::params::Object;
 use crate::types::{
-    AccountInfo, BlockId, BlockInfo, ByteRange, CertificateInfo, FileInfo, FilesQuery, HeaderInfo, Health, Hex,
-    LocateQuery, Located, NextIndex, Page, PeerInfo, PendingInfo, PrepareQuery, Prepared, ProviderInfo, Quote,
-    QuoteQuery, Receipt, RetrievedData, SubmitOptions, Submitted, SyncState, TransactionStatus, ValidatorInfo,
+    AccountInfo, BeginUpload, BegunUpload, BlockId, BlockInfo, ByteRange, CertificateInfo, Done, FileInfo, FilesQuery,
+    HeaderInfo, Health, Hex, LocateQuery, Located, NextIndex, Page, PeerInfo, PendingInfo, PrepareQuery, Prepared,
+    ProviderInfo, Quote, QuoteQuery, Receipt, RetrievedData, SubmitOptions, Submitted, SyncState, TransactionStatus,
+    UploadReceived, UploadStatus, ValidatorInfo,
 };
 
 /// How parameters may be written.
@@ -67,6 +68,18 @@ methods! {
     StorageFiles "storage_files" Object FilesQuery => Page<FileInfo>;
     /// What storing would cost.
     StorageQuote "storage_quote" Object QuoteQuery => Quote;
+    /// Begins an upload that comes in chunks, or finds the unfinished one of the same key.
+    StorageBeginUpload "storage_beginUpload" Object BeginUpload => BegunUpload;
+    /// Appends a chunk of at most 8 MiB; answered once it is synced.
+    StorageUploadChunk "storage_uploadChunk" Listed ChunkParams => UploadReceived;
+    /// Says that all chunks are here, and answers when the recording block is final.
+    StorageFinishUpload "storage_finishUpload" Listed UploadParams => Receipt;
+    /// How far an upload is.
+    StorageUploadStatus "storage_uploadStatus" Listed UploadParams => UploadStatus;
+    /// Uploads of this gateway.
+    StorageUploads "storage_uploads" Object UploadsQuery => Page<UploadStatus>;
+    /// Gives an upload up.
+    StorageCancelUpload "storage_cancelUpload" Listed UploadParams => Done;
     /// A block with its transactions.
     ChainGetBlock "chain_getBlock" Listed BlockParams => BlockInfo;
     /// A header.
@@ -160,6 +173,28 @@ parameters! {
     FileParams {
         /// The file.
         file_id: FileId,
+    }
+
+    /// Of [`StorageUploadChunk`].
+    ChunkParams {
+        /// The upload.
+        upload_id: String,
+        /// Where the chunk begins: at the bytes received so far.
+        offset: u64,
+        /// Base64 with padding, at most 8 MiB decoded.
+        data: String,
+    }
+
+    /// Of methods about one upload.
+    UploadParams {
+        /// The upload.
+        upload_id: String,
+    }
+
+    /// Of [`StorageUploads`].
+    UploadsQuery {
+        /// From the page before.
+        cursor: Option<String>,
     }
 
     /// Of [`ChainGetBlock`] and [`ChainGetHeader`].

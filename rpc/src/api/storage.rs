@@ -16,10 +16,10 @@ use super::methods::{
     StorageSubmit, SubmitParams,
 };
 use super::params::Object;
+use super::uploads::final_by;
 use super::{Context, count, on};
 use crate::error::{ApiError, TryAgain};
 use crate::limits::{CALL_DATA_BYTES_MAX, CURSOR_BYTES_MAX, FILES_PAGE_DEFAULT, FILES_PAGE_MAX, LOCATE_SEGMENTS_MAX};
-use crate::ports::Upload;
 use crate::types::{
     ByteRange, FileInfo, FilesQuery, LocateQuery, Located, Page, Quote, QuoteQuery, Receipt, RetrievedData,
     SubmitOptions,
@@ -43,23 +43,17 @@ async fn submit(context: Arc<Context>, params: SubmitParams) -> Result<Receipt, 
     drop(data);
     let _counted = context.budget.reserve(count(bytes.len()))?;
     let options = normal(options.unwrap_or_default().0)?;
+    let size = count(bytes.len());
     let body = stream::once(async move { Ok(bytes) }).boxed();
-    let submitted = timeout_at(deadline, context.backend.storage.submit(body, options)).await;
+    let submitted = timeout_at(deadline, context.backend.storage.submit(body, options, Some(size))).await;
     let Ok(upload) = submitted else {
         return Err(TryAgain::Overloaded("the gateway did not take the upload in time").into());
     };
-    let Upload { id, progress, receipt } = upload?;
-    match timeout_at(deadline, receipt).await {
-        Ok(receipt) => receipt,
-        Err(_) => {
-            let progress = progress.borrow().clone();
-            Err(TryAgain::Unfinished { upload_id: id, file_id: progress.file_id, tx_hash: progress.tx_hash }.into())
-        }
-    }
+    final_by(deadline, upload?).await
 }
 
 /// Base64 of at most 8 MiB; the length is checked before anything is decoded.
-fn decode_data(data: &str) -> Result<Bytes, ApiError> {
+pub(super) fn decode_data(data: &str) -> Result<Bytes, ApiError> {
     let padding = count(data.bytes().rev().take(2).take_while(|byte| *byte == b'=').count());
     let decoded = (count(data.len()) / 4 * 3).saturating_sub(padding);
     if decoded > CALL_DATA_BYTES_MAX {
@@ -74,10 +68,21 @@ fn decode_data(data: &str) -> Result<Bytes, ApiError> {
 /// Options with empty texts taken as absent.
 pub(crate) fn normal(mut options: SubmitOptions) -> Result<SubmitOptions, ApiError> {
     options.media_type = options.media_type.filter(|media_type| !media_type.as_str().is_empty());
+    // It comes back as a header, and is part of the file's id for ever.
+    if options.media_type.as_ref().is_some_and(|media_type| !is_media_type(media_type.as_str())) {
+        return Err(ApiError::BadParams("mediaType: is written type/subtype, as image/png".into()));
+    }
     if options.lease_epochs == Some(0) {
         return Err(ApiError::BadParams("leaseEpochs: a lease has at least one epoch".into()));
     }
     Ok(options)
+}
+
+/// `type/subtype`, with whatever parameters behind.
+fn is_media_type(text: &str) -> bool {
+    let is_token = |token: &str| !token.is_empty() && !token.contains([' ', ';', ',', '/', '"']);
+    let essence = text.split(';').next().unwrap_or_default().trim_end();
+    essence.split_once('/').is_some_and(|(kind, subtype)| is_token(kind) && is_token(subtype))
 }
 
 /// Where a file's pieces are; also over HTTP.

@@ -7,7 +7,7 @@ use axum::response::{IntoResponse, Response};
 use jsonrpsee::types::ErrorObjectOwned;
 use serde::Serialize;
 
-use crate::error::ApiError;
+use crate::error::{ApiError, codes};
 
 #[derive(Serialize)]
 struct Body {
@@ -25,14 +25,14 @@ pub(crate) fn refusal(status: StatusCode, error: ApiError) -> Response {
 
 /// The status that goes with an error's code.
 const fn status(error: &ApiError) -> StatusCode {
-    match error {
-        ApiError::BadParams(_) | ApiError::Rejected { .. } => StatusCode::BAD_REQUEST,
-        ApiError::NotFound(_) => StatusCode::NOT_FOUND,
-        ApiError::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
-        ApiError::Full(_) => StatusCode::INSUFFICIENT_STORAGE,
-        ApiError::NotPermitted(_) => StatusCode::UNAUTHORIZED,
-        ApiError::NotEnoughPieces { .. } | ApiError::TryAgain(_) => StatusCode::SERVICE_UNAVAILABLE,
-        ApiError::ContentMismatch { .. } | ApiError::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
+    match error.code() {
+        codes::BAD_PARAMS | codes::REJECTED => StatusCode::BAD_REQUEST,
+        codes::NOT_FOUND => StatusCode::NOT_FOUND,
+        codes::TOO_LARGE => StatusCode::PAYLOAD_TOO_LARGE,
+        codes::FULL => StatusCode::INSUFFICIENT_STORAGE,
+        codes::NOT_PERMITTED => StatusCode::UNAUTHORIZED,
+        codes::NOT_ENOUGH_PIECES | codes::TRY_AGAIN => StatusCode::SERVICE_UNAVAILABLE,
+        _ => StatusCode::INTERNAL_SERVER_ERROR,
     }
 }
 

@@ -52,19 +52,23 @@ struct DownloadQuery {
 pub(super) async fn upload(State(context): State<Arc<Context>>, request: Request) -> Response {
     let (parts, body) = request.into_parts();
     let source = Source::new(body, &parts.headers);
-    let (options, intake) = match prepare(&context, &parts.uri, &parts.headers).await {
+    let (options, size, intake) = match prepare(&context, &parts.uri, &parts.headers).await {
         Ok(prepared) => prepared,
         Err(error) => return error.into_response(),
     };
     let (stream, until_ended) = body::incoming(source, intake);
-    match store(&context, stream, options, until_ended).await {
+    match store(&context, stream, options, size, until_ended).await {
         Ok(receipt) => created(&receipt),
         Err(error) => error.into_response(),
     }
 }
 
 /// Everything that can be refused before the body is read.
-async fn prepare(context: &Context, uri: &Uri, headers: &HeaderMap) -> Result<(SubmitOptions, Intake), ApiError> {
+async fn prepare(
+    context: &Context,
+    uri: &Uri,
+    headers: &HeaderMap,
+) -> Result<(SubmitOptions, Option<u64>, Intake), ApiError> {
     let options = options(uri, headers)?;
     let limit = context.backend.storage.file_bytes_max(options.profile.as_deref()).await?;
     let length = text(headers, &CONTENT_LENGTH)?.and_then(|length| length.parse::<u64>().ok());
@@ -72,7 +76,7 @@ async fn prepare(context: &Context, uri: &Uri, headers: &HeaderMap) -> Result<(S
         return Err(ApiError::TooLarge { what: "the file", limit });
     }
     let counted = context.budget.reserve(context.limits.upload_window_bytes.into())?;
-    Ok((options, Intake { limit, idle: context.limits.upload_idle, counted }))
+    Ok((options, length, Intake { limit, idle: context.limits.upload_idle, counted }))
 }
 
 fn options(uri: &Uri, headers: &HeaderMap) -> Result<SubmitOptions, ApiError> {
@@ -97,9 +101,10 @@ async fn store(
     context: &Context,
     stream: ByteStream,
     options: SubmitOptions,
+    size: Option<u64>,
     until_ended: oneshot::Receiver<()>,
 ) -> Result<Receipt, ApiError> {
-    let Upload { id, progress, receipt } = context.backend.storage.submit(stream, options).await?;
+    let Upload { id, progress, receipt } = context.backend.storage.submit(stream, options, size).await?;
     let too_late = async {
         // Its sender is never used, only dropped.
         let _ = until_ended.await;

@@ -9,12 +9,12 @@ use futures::{FutureExt, StreamExt, TryStreamExt, stream};
 use pieces::{ContentHash, FileId, PieceHash};
 use rpc::ports::{
     Accounts, Author, Backend, BlockAt, BlockRecord, Chain, Providers, Retrieved, State, Storage, System,
-    TransactionState, Upload, UploadProgress, Validators,
+    TransactionState, Upload, Validators,
 };
 use rpc::types::{
     AccountInfo, ByteRange, CommitmentInfo, FileInfo, FilesQuery, Health, Hex, LeaseInfo, LocateQuery, Located,
     LocatedPiece, LocatedSegment, Page, PeerInfo, PendingInfo, PieceStatus, ProviderInfo, Quote, QuoteQuery, Receipt,
-    SubmitOptions, SyncState, ValidatorInfo,
+    SubmitOptions, SyncState, UploadStatus, ValidatorInfo,
 };
 use rpc::{ApiError, TryAgain};
 use runtime::crypto::{AccountId, PeerKey, PublicKey, Signature};
@@ -37,6 +37,8 @@ pub const PENDING: TxHash = TxHash::from_bytes([0xaa; 32]);
 #[derive(Default)]
 pub struct Memory {
     files: Mutex<BTreeMap<FileId, (FileInfo, Vec<Bytes>)>>,
+    /// Uploads in chunks.
+    pub uploads: Mutex<BTreeMap<String, crate::chunks::Kept>>,
     /// Options of the last upload.
     pub last_options: Mutex<Option<SubmitOptions>>,
     /// How a file's stream ends, if not well.
@@ -68,6 +70,7 @@ pub fn backend(memory: &Arc<Memory>) -> Backend {
     Backend {
         genesis: GENESIS,
         storage: memory.clone(),
+        uploads: memory.clone(),
         chain: memory.clone(),
         state: memory.clone(),
         accounts: memory.clone(),
@@ -123,13 +126,18 @@ fn refusal(profile: &str) -> Option<ApiError> {
 
 #[async_trait]
 impl Storage for Memory {
-    async fn submit(&self, body: rpc::ports::ByteStream, options: SubmitOptions) -> Result<Upload, ApiError> {
+    async fn submit(
+        &self,
+        body: rpc::ports::ByteStream,
+        options: SubmitOptions,
+        _size: Option<u64>,
+    ) -> Result<Upload, ApiError> {
         *self.last_options.lock().unwrap() = Some(options.clone());
         let profile = options.profile.clone().unwrap_or_else(|| "dev".into());
         if let Some(refusal) = refusal(&profile) {
             return Err(refusal);
         }
-        let known = UploadProgress { file_id: Some(id_of(b"x")), tx_hash: Some(PENDING) };
+        let known = UploadStatus { file_id: Some(id_of(b"x")), tx_hash: Some(PENDING), ..UploadStatus::default() };
         let (_, progress) = watch::channel(known);
         let content = body.try_fold(Vec::new(), |mut all, chunk| async move {
             all.extend_from_slice(&chunk);

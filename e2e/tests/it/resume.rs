@@ -1,0 +1,128 @@
+//! An upload that breaks off goes on where it was.
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use e2e::{Network, Node, bytes};
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use crate::{download, retrieve, submit};
+
+/// Two segments of the dev profile hold 128 MiB each.
+const SEGMENT_BYTES: usize = 128 * 1024 * 1024;
+const CHUNK_BYTES: usize = 8 * 1024 * 1024;
+
+async fn begin(node: &Node, size: usize, key: &str) -> (Value, usize) {
+    let begun = node.ok("storage_beginUpload", json!({ "size": size, "resumeKey": key })).await.unwrap();
+    let received = usize::try_from(begun["received"].as_u64().unwrap()).unwrap();
+    (begun["uploadId"].clone(), received)
+}
+
+async fn send(node: &Node, id: &Value, data: &[u8], from: usize, to: usize) {
+    for start in (from..to).step_by(CHUNK_BYTES) {
+        let chunk = &data[start..to.min(start + CHUNK_BYTES)];
+        node.ok("storage_uploadChunk", json!([id, start, STANDARD.encode(chunk)])).await.unwrap();
+    }
+}
+
+async fn status(node: &Node, id: &Value) -> Value {
+    node.ok("storage_uploadStatus", json!([id])).await.unwrap()
+}
+
+/// The steps that an upload's journal names.
+fn steps(network: &Network, id: &Value) -> Vec<String> {
+    let path = network.chain_folder().join("uploads").join(id.as_str().unwrap()).join("journal");
+    let journal = std::fs::read_to_string(path).unwrap();
+    journal.lines().map(|line| serde_json::from_str::<Value>(line).unwrap()["step"].as_str().unwrap().into()).collect()
+}
+
+async fn free_balance(node: &Node) -> u128 {
+    let alice = "5GrwvaEF5zXb26Fz9rcQpDWS57CtERHpNehXCPcNoHGKutQY";
+    let account = node.ok("account_get", json!([alice])).await.unwrap();
+    account["free"].as_str().unwrap().parse().unwrap()
+}
+
+#[tokio::test]
+async fn an_upload_goes_on_after_sigkill_without_sending_finished_segments_again() {
+    let network = Network::dev().unwrap();
+    let node = network.start().unwrap();
+    let data = bytes(1, SEGMENT_BYTES + 2 * CHUNK_BYTES);
+    let (id, received) = begin(&node, data.len(), "a").await;
+    assert_eq!(received, 0);
+    send(&node, &id, &data, 0, SEGMENT_BYTES + CHUNK_BYTES).await;
+    // The first segment is placed while the rest is still to come.
+    while status(&node, &id).await["piecesAcknowledged"] != 4 {
+        assert_eq!(status(&node, &id).await["stage"], "receiving");
+    }
+    node.kill().unwrap();
+
+    let node = network.start().unwrap();
+    let listed = node.ok("storage_uploads", json!({})).await.unwrap();
+    assert_eq!(listed["items"][0]["uploadId"], id);
+    let (again, received) = begin(&node, data.len(), "a").await;
+    assert_eq!((&again, received), (&id, SEGMENT_BYTES + CHUNK_BYTES), "all that was acknowledged is here");
+    let wrong = node.err("storage_uploadChunk", json!([id, 0, STANDARD.encode([7])])).await.unwrap();
+    assert_eq!(wrong["code"], -32602);
+    assert!(wrong["message"].as_str().unwrap().contains(&received.to_string()), "{wrong}");
+    let early = node.err("storage_finishUpload", json!([id])).await.unwrap();
+    assert_eq!(early["code"], -32602);
+    send(&node, &id, &data, received, data.len()).await;
+    let receipt = node.ok("storage_finishUpload", json!([id])).await.unwrap();
+    assert_eq!(receipt["size"], data.len());
+    assert_eq!(steps(&network, &id), ["begun", "deal", "segment", "ended", "segment", "final"]);
+    assert_eq!(status(&node, &id).await["result"], receipt);
+    assert!(download(&node, &receipt["fileId"]).await == data);
+    let cancelled = node.err("storage_cancelUpload", json!([id])).await.unwrap();
+    assert_eq!(cancelled["code"], 1006, "what is recorded is not cancelled");
+}
+
+#[tokio::test]
+async fn an_upload_whose_bytes_are_all_here_is_recorded_after_sigkill_and_paid_once() {
+    let network = Network::dev().unwrap();
+    let data = bytes(2, 3_000_000);
+    let mut known: Option<Value> = None;
+    for life in 0..3 {
+        let node = network.start().unwrap();
+        let put = node.http(Method::PUT, "/v1/files?resumeKey=k").body(data.clone()).send();
+        // The answer is waited for in the last life only; the process dies at some moment before.
+        let wait = if life == 2 { 120_000 } else { 20 + life * 15 };
+        if let Ok(answer) = tokio::time::timeout(std::time::Duration::from_millis(wait), put).await {
+            let answer = answer.unwrap();
+            assert_eq!(answer.status(), 201);
+            let receipt: Value = answer.json().await.unwrap();
+            assert!(known.as_ref().is_none_or(|known| *known == receipt["fileId"]));
+            known = Some(receipt["fileId"].clone());
+            assert!(retrieve(&node, &receipt["fileId"]).await == data);
+            let file = node.ok("storage_file", json!([receipt["fileId"]])).await.unwrap();
+            assert_eq!(file["leases"].as_array().unwrap().len(), 1);
+            // The same once more costs nothing.
+            let before = free_balance(&node).await;
+            submit(&node, &data).await;
+            assert_eq!(free_balance(&node).await, before);
+        }
+        node.kill().unwrap();
+    }
+    assert!(known.is_some());
+}
+
+#[tokio::test]
+async fn a_resume_key_of_other_bytes_is_refused_and_a_cancelled_upload_is_forgotten() {
+    let network = Network::dev().unwrap();
+    let node = network.start().unwrap();
+    let (id, _) = begin(&node, 3_000_000, "k").await;
+    send(&node, &id, &bytes(3, 3_000_000), 0, 1_000_000).await;
+    let put = node.http(Method::PUT, "/v1/files?resumeKey=k").body(bytes(4, 3_000_000)).send().await.unwrap();
+    assert_eq!(put.status(), 400);
+    let refused: Value = put.json().await.unwrap();
+    assert!(refused["error"]["message"].as_str().unwrap().contains("resumeKey"), "{refused}");
+    let other = node.err("storage_beginUpload", json!({ "size": 2_000_000, "resumeKey": "k" })).await.unwrap();
+    assert_eq!(other["code"], -32602);
+    let folder = network.chain_folder().join("uploads").join(id.as_str().unwrap());
+    assert!(folder.is_dir());
+    node.ok("storage_cancelUpload", json!([id])).await.unwrap();
+    assert!(!folder.exists());
+    assert_eq!(node.err("storage_uploadStatus", json!([id])).await.unwrap()["code"], 1001);
+    // The key is free again.
+    let (another, received) = begin(&node, 2_000_000, "k").await;
+    assert!(another != id && received == 0);
+}

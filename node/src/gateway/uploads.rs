@@ -1,0 +1,519 @@
+//! The uploads this gateway knows: those under way, those that ended a while ago, and those that survive a crash.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, SystemTime};
+
+use anyhow::Context;
+use async_trait::async_trait;
+use bytes::Bytes;
+use futures::{FutureExt, StreamExt};
+use parking_lot::Mutex;
+use rpc::ports::{ByteStream, Upload};
+use rpc::types::{Page, Receipt, SubmitOptions, UploadStage, UploadStatus};
+use rpc::{ApiError, TryAgain};
+use runtime::crypto::AccountId;
+use tokio::sync::{OwnedMutexGuard, watch};
+use tokio::task::AbortHandle;
+
+use super::deal::{Deal, remembered};
+use super::journal::{Journal, Remembered, Step};
+use super::upload::Job;
+use super::{Gateway, Inner, new_id};
+use crate::spool::{Body, Writer, check_announced, disk_error};
+
+/// Uploads that survive a crash, unfinished ones, all accounts together.
+const KEPT_MAX: usize = 1024;
+/// Uploads that ended and can still be asked for.
+const ENDED_MAX: usize = 1024;
+/// An unfinished upload that nobody sends to is forgotten after this long.
+const KEPT_FOR: Duration = Duration::from_secs(24 * 60 * 60);
+/// Uploads on a page.
+const PAGE_ITEMS: usize = 100;
+
+/// The uploads by name.
+#[derive(Default)]
+pub(super) struct Uploads {
+    known: Mutex<Known>,
+}
+
+#[derive(Default)]
+struct Known {
+    uploads: BTreeMap<String, Entry>,
+    /// Those that ended, the oldest first.
+    ended: VecDeque<String>,
+}
+
+#[derive(Clone)]
+struct Entry {
+    status: watch::Sender<UploadStatus>,
+    task: Option<AbortHandle>,
+    kept: Option<Arc<Kept>>,
+}
+
+/// An upload that survives a crash.
+struct Kept {
+    owner: AccountId,
+    options: SubmitOptions,
+    folder: PathBuf,
+    job: Job,
+    /// What is placed so far; held by the task that places.
+    deal: Arc<tokio::sync::Mutex<Option<Deal>>>,
+    /// Held by whoever sends bytes; none if the last write failed, or all bytes are here.
+    writer: Arc<tokio::sync::Mutex<Option<Writer>>>,
+    /// All bytes are here.
+    is_whole: AtomicBool,
+}
+
+/// What waits for an upload that is taken away.
+pub(super) fn cancelled() -> ApiError {
+    ApiError::NotFound("the upload was cancelled".into())
+}
+
+fn no_upload(id: &str) -> ApiError {
+    ApiError::NotFound(format!("there is no upload {id:?}"))
+}
+
+impl Uploads {
+    /// An upload has begun that is gone with the process.
+    pub(super) fn began(&self, id: &str, status: &watch::Sender<UploadStatus>, task: AbortHandle) {
+        let entry = Entry { status: status.clone(), task: Some(task), kept: None };
+        let mut known = self.known.lock();
+        known.uploads.insert(id.to_owned(), entry);
+        // It may have ended meanwhile.
+        if is_over(status) {
+            known.ended.push_back(id.to_owned());
+        }
+    }
+
+    /// Tells everybody how an upload ended, and forgets the one that ended longest ago.
+    pub(super) fn ended(
+        &self,
+        status: &watch::Sender<UploadStatus>,
+        result: Result<Receipt, ApiError>,
+    ) -> Result<Receipt, ApiError> {
+        let result = result.map_err(rpc::types::UploadFailure::from);
+        status.send_modify(|status| match &result {
+            Ok(receipt) => (status.stage, status.result) = (UploadStage::Final, Some(receipt.clone())),
+            Err(failure) => (status.stage, status.error) = (UploadStage::Failed, Some(failure.clone())),
+        });
+        let id = status.borrow().upload_id.clone();
+        let mut known = self.known.lock();
+        let is_over = known.uploads.get(&id).is_some_and(|entry| entry.kept.is_none() || result.is_ok());
+        if is_over {
+            known.ended.push_back(id);
+        }
+        if known.ended.len() > ENDED_MAX
+            && let Some(oldest) = known.ended.pop_front()
+            && let Some(Entry { kept: Some(kept), .. }) = known.uploads.remove(&oldest)
+        {
+            kept.remove();
+        }
+        drop(known);
+        result.map_err(ApiError::Upload)
+    }
+
+    fn entry(&self, id: &str) -> Result<Entry, ApiError> {
+        self.known.lock().uploads.get(id).cloned().ok_or_else(|| no_upload(id))
+    }
+
+    fn kept(&self, id: &str) -> Result<Arc<Kept>, ApiError> {
+        let not_kept = || ApiError::BadParams(format!("uploadId: {id} does not come in chunks"));
+        self.entry(id)?.kept.ok_or_else(not_kept)
+    }
+}
+
+fn is_over(status: &watch::Sender<UploadStatus>) -> bool {
+    matches!(status.borrow().stage, UploadStage::Final | UploadStage::Failed)
+}
+
+impl Kept {
+    fn id(&self) -> String {
+        self.job.status.borrow().upload_id.clone()
+    }
+
+    fn is_final(&self) -> bool {
+        self.job.status.borrow().stage == UploadStage::Final
+    }
+
+    /// When bytes or steps were last written.
+    fn is_stale(&self) -> bool {
+        let touched = |name| std::fs::metadata(self.folder.join(name)).and_then(|file| file.modified());
+        let last = ["journal", "received"].into_iter().filter_map(|name| touched(name).ok()).max();
+        let age = last.and_then(|last| SystemTime::now().duration_since(last).ok());
+        age.is_some_and(|age| age > KEPT_FOR)
+    }
+
+    fn remove(&self) {
+        if let Err(error) = std::fs::remove_dir_all(&self.folder) {
+            tracing::warn!(folder = %self.folder.display(), %error, "an upload's folder was not removed");
+        }
+    }
+
+    /// The right to append bytes, and the writer to do it with.
+    async fn writing(&self) -> Result<OwnedMutexGuard<Option<Writer>>, ApiError> {
+        let busy = |_| TryAgain::Overloaded("another client sends to this upload");
+        let mut writer = self.writer.clone().try_lock_owned().map_err(busy)?;
+        if writer.is_none() && !self.is_whole.load(Ordering::Acquire) {
+            *writer = Some(Writer::resume(self.job.body.clone(), self.job.order.file_bytes_max).await?);
+        }
+        Ok(writer)
+    }
+
+    fn received(&self, bytes: u64) {
+        self.job.status.send_modify(|status| status.received = bytes);
+    }
+
+    /// Appends to the body; after an error the writer is made anew from what is on disk.
+    async fn append(&self, writer: &mut Option<Writer>, chunk: &[u8], sync: bool) -> Result<u64, ApiError> {
+        let mut open = writer.take().ok_or_else(|| ApiError::BadParams("offset: all bytes are here already".into()))?;
+        if let Some(size) = self.job.size.filter(|size| open.len().saturating_add(len(chunk)) > *size) {
+            *writer = Some(open);
+            return Err(ApiError::BadParams(format!("data: more than the {size} bytes that were announced")));
+        }
+        open.push(chunk).await?;
+        if sync {
+            open.flush(true).await?;
+        }
+        let bytes = open.len();
+        *writer = Some(open);
+        self.received(bytes);
+        Ok(bytes)
+    }
+
+    /// All bytes are here.
+    async fn end(&self, writer: &mut Option<Writer>) -> Result<(), ApiError> {
+        let Some(open) = writer.take() else { return Ok(()) };
+        if let Some(size) = self.job.size.filter(|size| *size != open.len()) {
+            let message = format!("size: {} of {size} bytes are here", open.len());
+            *writer = Some(open);
+            return Err(ApiError::BadParams(message));
+        }
+        open.end().await?;
+        self.job.note(|| Step::Ended).await?;
+        self.is_whole.store(true, Ordering::Release);
+        Ok(())
+    }
+}
+
+fn len(chunk: &[u8]) -> u64 {
+    u64::try_from(chunk.len()).unwrap_or(u64::MAX)
+}
+
+impl Inner {
+    /// Opens the uploads of an earlier life, and goes on with those whose bytes are all here.
+    pub(super) fn recover(self: &Arc<Self>) -> anyhow::Result<()> {
+        let folder = &self.parts.uploads;
+        let entries = std::fs::read_dir(folder).with_context(|| format!("read {}", folder.display()))?;
+        for entry in entries {
+            let path = entry.with_context(|| format!("read {}", folder.display()))?.path();
+            // One that cannot be read must not keep the node from starting.
+            if let Err(error) = self.recover_one(path.clone()) {
+                tracing::warn!(upload = %path.display(), error = format!("{error:#}"), "an upload is not taken up");
+            }
+        }
+        Ok(())
+    }
+
+    fn recover_one(self: &Arc<Self>, folder: PathBuf) -> anyhow::Result<()> {
+        let id =
+            folder.file_name().and_then(|name| name.to_str()).context("its name is not one of an upload")?.to_owned();
+        let (journal, known) = Journal::open(&folder)?;
+        let Some(known) = known else {
+            return std::fs::remove_dir_all(&folder).context("remove an upload that never began");
+        };
+        let order = self.order(&known.options).map_err(anyhow::Error::new)?;
+        let body = Body::kept(&folder)?;
+        let received = body.growth().bytes;
+        let (stage, result) =
+            (if known.receipt.is_some() { UploadStage::Final } else { UploadStage::Receiving }, known.receipt.clone());
+        let status = UploadStatus { upload_id: id, received, stage, result, ..UploadStatus::default() };
+        let job = Job { order, size: known.size, body, status: watch::Sender::new(status), journal: Some(journal) };
+        let kept = self.keep(folder, job, &known);
+        if known.receipt.is_none() {
+            tracing::info!(upload = kept.id(), received, whole = known.ended, "an upload goes on");
+            let inner = self.clone();
+            tokio::spawn(async move {
+                if let Err(error) = inner.take_up(&kept, known).await {
+                    tracing::warn!(upload = kept.id(), %error, "an upload was not taken up");
+                }
+            });
+        }
+        Ok(())
+    }
+
+    /// Reads again what was placed, and all bytes if they are here.
+    async fn take_up(self: &Arc<Self>, kept: &Arc<Kept>, known: Remembered) -> Result<(), ApiError> {
+        if let Some((intent, placed)) = known.deal {
+            let segments = placed.len();
+            *kept.deal.lock().await = remembered(self, &kept.job, intent, placed).await?;
+            kept.job.acknowledged(segments);
+        }
+        if known.ended {
+            let mut writer = kept.writing().await?;
+            kept.end(&mut writer).await?;
+        }
+        if known.ended || kept.job.size.is_some() {
+            self.go_on(kept);
+        }
+        Ok(())
+    }
+
+    fn keep(&self, folder: PathBuf, job: Job, known: &Remembered) -> Arc<Kept> {
+        let (id, status) = (job.status.borrow().upload_id.clone(), job.status.clone());
+        let kept = Arc::new(Kept {
+            owner: known.owner,
+            options: known.options.clone(),
+            folder,
+            job,
+            deal: Arc::default(),
+            writer: Arc::default(),
+            is_whole: AtomicBool::new(false),
+        });
+        let mut uploads = self.uploads.known.lock();
+        if known.receipt.is_some() {
+            uploads.ended.push_back(id.clone());
+        }
+        uploads.uploads.insert(id, Entry { status, task: None, kept: Some(kept.clone()) });
+        kept
+    }
+
+    /// Starts the task that places and records, unless it runs or is done.
+    fn go_on(self: &Arc<Self>, kept: &Arc<Kept>) {
+        let mut known = self.uploads.known.lock();
+        let Some(entry) = known.uploads.get_mut(&kept.id()) else { return };
+        let is_running = entry.task.as_ref().is_some_and(|task| !task.is_finished()) && !is_over(&kept.job.status);
+        if is_running || kept.is_final() {
+            return;
+        }
+        kept.job.status.send_modify(|status| (status.stage, status.error) = (UploadStage::Receiving, None));
+        let (inner, kept) = (self.clone(), kept.clone());
+        let task = tokio::spawn(async move {
+            let mut deal = kept.deal.lock().await;
+            let mut stored = inner.run(&kept.job, &mut deal).await;
+            if let Ok(receipt) = &stored {
+                let noted = kept.job.note(|| Step::Final { receipt: receipt.clone() }).await;
+                stored = noted.map(|()| receipt.clone());
+                std::fs::remove_file(kept.folder.join("body")).ok();
+                // The nonce is used.
+                *deal = None;
+            }
+            // How it ended is in the status.
+            inner.uploads.ended(&kept.job.status, stored).ok();
+        });
+        entry.task = Some(task.abort_handle());
+    }
+
+    /// The unfinished upload of this account and key, or a new one.
+    fn begin(self: &Arc<Self>, options: SubmitOptions, size: Option<u64>) -> Result<Arc<Kept>, ApiError> {
+        let order = self.order(&options)?;
+        let owner = order.owner.account();
+        self.forget_stale();
+        let unfinished: Vec<Arc<Kept>> = {
+            let known = self.uploads.known.lock();
+            known.uploads.values().filter_map(|entry| entry.kept.clone()).filter(|kept| !kept.is_final()).collect()
+        };
+        let same = |kept: &&Arc<Kept>| kept.owner == owner && kept.options.resume_key == options.resume_key;
+        if let Some(kept) = unfinished.iter().filter(|_| options.resume_key.is_some()).find(same) {
+            if kept.job.size.is_some() && size.is_some() && kept.job.size != size {
+                return Err(ApiError::BadParams("resumeKey: it names an unfinished upload of another size".into()));
+            }
+            return Ok(kept.clone());
+        }
+        if unfinished.len() >= KEPT_MAX {
+            return Err(TryAgain::Overloaded("too many uploads are unfinished").into());
+        }
+        check_announced(&self.parts.uploads, size.unwrap_or(0))?;
+        let id = new_id()?;
+        let folder = self.parts.uploads.join(&id);
+        let options = SubmitOptions { from: Some(owner), ..options };
+        let begun = Step::Begun { owner, options: options.clone(), size, resume_key: options.resume_key.clone() };
+        let (journal, body) = self.make(&folder, &begun)?;
+        let status = watch::Sender::new(UploadStatus { upload_id: id, ..UploadStatus::default() });
+        let job = Job { order, size, body, status, journal: Some(journal) };
+        let known = Remembered { owner, options, size, ended: false, deal: None, receipt: None };
+        Ok(self.keep(folder, job, &known))
+    }
+
+    /// The folder of a new upload, which lasts once this returns.
+    fn make(&self, folder: &std::path::Path, begun: &Step) -> Result<(Journal, Arc<Body>), ApiError> {
+        std::fs::create_dir(folder).map_err(disk_error)?;
+        let (journal, _) = Journal::open(folder).map_err(|error| ApiError::internal(format!("{error:#}")))?;
+        let body = Body::kept(folder).map_err(disk_error)?;
+        journal.note_here(begun).map_err(disk_error)?;
+        for folder in [folder, self.parts.uploads.as_path()] {
+            std::fs::File::open(folder).and_then(|folder| folder.sync_all()).map_err(disk_error)?;
+        }
+        Ok((journal, body))
+    }
+
+    fn forget_stale(&self) {
+        let mut known = self.uploads.known.lock();
+        let is_stale = |entry: &Entry| entry.kept.as_ref().is_some_and(|kept| !kept.is_final() && kept.is_stale());
+        for (id, entry) in known.uploads.extract_if(.., |_, entry| is_stale(entry)) {
+            tracing::info!(upload = id, "an upload that nobody went on with is forgotten");
+            entry.give_up();
+        }
+    }
+
+    /// A body that begins at the first byte of an upload that is perhaps here in part.
+    pub(super) fn submit_kept(
+        self: &Arc<Self>,
+        body: ByteStream,
+        options: SubmitOptions,
+        size: Option<u64>,
+    ) -> Result<Upload, ApiError> {
+        let kept = self.begin(options, size)?;
+        if kept.job.size.is_some() {
+            self.go_on(&kept);
+        }
+        let (id, progress) = (kept.id(), kept.job.status.subscribe());
+        let inner = self.clone();
+        let task = tokio::spawn(async move {
+            receive_again(body, &kept).await?;
+            inner.go_on(&kept);
+            outcome(kept.job.status.subscribe()).await
+        });
+        let receipt = async move { task.await.map_err(ApiError::internal)? };
+        Ok(Upload { id, progress, receipt: receipt.boxed() })
+    }
+}
+
+impl Entry {
+    fn give_up(&self) {
+        if let Some(task) = &self.task {
+            task.abort();
+        }
+        if let Some(kept) = &self.kept {
+            kept.remove();
+        }
+        self.status.send_modify(|status| {
+            status.stage = UploadStage::Failed;
+            status.error = Some(cancelled().into());
+        });
+    }
+}
+
+/// Takes a body whose first bytes may be here already: those must be the same.
+async fn receive_again(mut body: ByteStream, kept: &Kept) -> Result<(), ApiError> {
+    let mut writer = kept.writing().await?;
+    let here = kept.job.body.growth().bytes;
+    let mut offset = 0u64;
+    let mut received = Ok(());
+    while let Some(chunk) = body.next().await {
+        let mut chunk = match chunk {
+            Ok(chunk) => chunk,
+            Err(error) => {
+                received = Err(error);
+                break;
+            }
+        };
+        let known = usize::try_from(here.saturating_sub(offset)).unwrap_or(usize::MAX).min(chunk.len());
+        let known = chunk.split_to(known);
+        compare(kept, known.clone(), offset).await?;
+        offset = offset.saturating_add(len(&known)).saturating_add(len(&chunk));
+        if !chunk.is_empty() {
+            kept.append(&mut writer, &chunk, false).await?;
+        }
+    }
+    if received.is_err() {
+        // What came stays, for the next attempt.
+        if writer.is_some() {
+            kept.append(&mut writer, &[], true).await?;
+        }
+        return received;
+    }
+    if offset < here {
+        return Err(ApiError::BadParams(format!(
+            "resumeKey: it names an upload of at least {here} bytes, {offset} came"
+        )));
+    }
+    kept.end(&mut writer).await
+}
+
+async fn compare(kept: &Kept, known: Bytes, offset: u64) -> Result<(), ApiError> {
+    if known.is_empty() {
+        return Ok(());
+    }
+    let body = kept.job.body.clone();
+    let same = tokio::task::spawn_blocking(move || {
+        let mut here = vec![0; known.len()];
+        body.read_exact_at(&mut here, offset)?;
+        Ok::<_, std::io::Error>(here == known)
+    });
+    if same.await.map_err(ApiError::internal)?.map_err(disk_error)? {
+        return Ok(());
+    }
+    Err(ApiError::BadParams(format!("resumeKey: it names an upload whose bytes from {offset} on are others")))
+}
+
+/// Waits for the end of an upload.
+async fn outcome(mut status: watch::Receiver<UploadStatus>) -> Result<Receipt, ApiError> {
+    let over = |status: &UploadStatus| matches!(status.stage, UploadStage::Final | UploadStage::Failed);
+    let ended = status.wait_for(over).await.map_err(|_| cancelled())?;
+    match (&ended.result, &ended.error) {
+        (Some(receipt), _) => Ok(receipt.clone()),
+        (None, Some(failure)) => Err(ApiError::Upload(failure.clone())),
+        (None, None) => Err(ApiError::internal("an upload ended without an outcome")),
+    }
+}
+
+#[async_trait]
+impl rpc::ports::Uploads for Gateway {
+    async fn begin(&self, options: SubmitOptions, size: Option<u64>) -> Result<(String, u64), ApiError> {
+        let kept = self.inner.begin(options, size)?;
+        if kept.job.size.is_some() {
+            self.inner.go_on(&kept);
+        }
+        Ok((kept.id(), kept.job.body.growth().bytes))
+    }
+
+    async fn chunk(&self, id: &str, offset: u64, data: Bytes) -> Result<u64, ApiError> {
+        let kept = self.inner.uploads.kept(id)?;
+        let mut writer = kept.writing().await?;
+        let here = kept.job.body.growth().bytes;
+        if offset != here {
+            return Err(ApiError::BadParams(format!("offset: the upload goes on at byte {here}, not at {offset}")));
+        }
+        self.inner.parts.traffic.receive(data.len());
+        kept.append(&mut writer, &data, true).await
+    }
+
+    async fn finish(&self, id: &str) -> Result<Upload, ApiError> {
+        let kept = self.inner.uploads.kept(id)?;
+        if !kept.is_final() {
+            let mut writer = kept.writing().await?;
+            kept.end(&mut writer).await?;
+            self.inner.go_on(&kept);
+        }
+        let progress = kept.job.status.subscribe();
+        Ok(Upload { id: id.to_owned(), progress: progress.clone(), receipt: outcome(progress).boxed() })
+    }
+
+    async fn progress(&self, id: &str) -> Result<watch::Receiver<UploadStatus>, ApiError> {
+        Ok(self.inner.uploads.entry(id)?.status.subscribe())
+    }
+
+    async fn list(&self, cursor: Option<String>) -> Result<Page<UploadStatus>, ApiError> {
+        use std::ops::Bound::{Excluded, Unbounded};
+        let from = cursor.as_ref().map_or(Unbounded, Excluded);
+        let known = self.inner.uploads.known.lock();
+        let mut behind = known.uploads.range::<String, _>((from, Unbounded));
+        let items: Vec<_> = behind.by_ref().take(PAGE_ITEMS).map(|(_, entry)| entry.status.borrow().clone()).collect();
+        let cursor = behind.next().and(items.last()).map(|last| last.upload_id.clone());
+        Ok(Page { items, cursor })
+    }
+
+    async fn cancel(&self, id: &str) -> Result<(), ApiError> {
+        let mut known = self.inner.uploads.known.lock();
+        let entry = known.uploads.get(id).ok_or_else(|| no_upload(id))?;
+        if entry.status.borrow().stage == UploadStage::Final {
+            return Err(ApiError::NotPermitted(format!("upload {id} is recorded already; release the file instead")));
+        }
+        entry.give_up();
+        known.uploads.remove(id);
+        Ok(())
+    }
+}
