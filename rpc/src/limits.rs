@@ -22,6 +22,8 @@ pub const FILES_PAGE_DEFAULT: u32 = 100;
 pub const STATE_KEY_BYTES_MAX: usize = 1024;
 /// Bytes of a cursor; cursors are made by the node and are short.
 pub const CURSOR_BYTES_MAX: usize = 512;
+/// Bytes of an upload's name; names are made by the node and are short.
+pub const UPLOAD_ID_BYTES_MAX: usize = 64;
 /// Bytes of a transaction that is decoded at all; the chain's own limit is lower.
 pub const TRANSACTION_BYTES_MAX: usize = 1024 * 1024;
 
@@ -44,6 +46,8 @@ pub struct Limits {
     pub websocket_queue: u32,
     /// Subscriptions of one WebSocket.
     pub subscriptions: u32,
+    /// A subscriber takes the next notification within this long, or loses the subscription.
+    pub subscriber_stall: Duration,
     /// Bytes of a request's head, and of the buffer a connection reads into.
     pub head_bytes: u32,
     /// A request's head arrives within this long, also on a connection that is kept alive.
@@ -74,6 +78,7 @@ impl Default for Limits {
             websockets: 64,
             websocket_queue: 16,
             subscriptions: 64,
+            subscriber_stall: Duration::from_secs(10),
             head_bytes: 64 * KIB,
             head_time: Duration::from_secs(10),
             json_body_time: Duration::from_secs(30),

@@ -6,9 +6,11 @@ mod account;
 mod call;
 mod chain;
 mod hex;
+mod lease;
 mod provider;
 mod storage;
 mod system;
+mod upload;
 
 pub use account::{AccountInfo, NextIndex, PendingInfo, PrepareQuery, Prepared, Submitted};
 pub use call::{CallArgs, CallInfo};
@@ -17,9 +19,11 @@ pub use chain::{
     TransactionResult, TransactionStatus,
 };
 pub use hex::Hex;
+pub use lease::{Extended, FileHealth, LeaseOptions, Released, SegmentHealth};
 pub use provider::{ProviderInfo, ProviderState, ServiceKeyInfo, ValidatorInfo};
 pub use storage::{
     ByteRange, CodeInfo, CommitmentInfo, FileInfo, FileName, FilesQuery, LeaseInfo, LocateQuery, Located, LocatedPiece,
     LocatedSegment, PieceStatus, Quote, QuoteQuery, Receipt, ResumeKey, RetrievedData, SubmitOptions,
 };
 pub use system::{Health, Page, PeerInfo, SyncState};
+pub use upload::{UploadFailure, UploadStage, UploadStatus};

@@ -1,20 +1,23 @@
 //! Files: where they are, what is known of them, what they cost.
 
+mod health;
 mod locate;
 
 use async_trait::async_trait;
 use parity_scale_codec::Encode;
 use pieces::FileId;
 use rpc::ApiError;
-use rpc::ports::{ByteStream, Retrieved, Storage, Upload};
+use rpc::ports::{ByteStream, Retrieved, Storage, Upload, Uploads};
 use rpc::types::{
-    ByteRange, FileInfo, FilesQuery, LeaseInfo, LocateQuery, Located, Page, Quote, QuoteQuery, SubmitOptions,
+    ByteRange, Extended, FileHealth, FileInfo, FilesQuery, LeaseInfo, LocateQuery, Located, Page, Quote, QuoteQuery,
+    Released, SubmitOptions, UploadStatus,
 };
 use runtime::fees::fee;
 use runtime::state::{StateView, decode_value, prefix_end};
 use runtime::tables::{File, Leases, Table};
 use runtime::terms::lease_price;
 use runtime::types::{Parameters, Profile, SignedTransaction, Store};
+use tokio::sync::watch;
 
 use super::StorageBackend;
 use crate::directory::live_file;
@@ -26,7 +29,7 @@ const PAGE_ITEMS: usize = 100;
 const LEASES_SHOWN_MAX: usize = 1_000;
 
 impl StorageBackend {
-    fn known_file(&self, id: &FileId) -> Result<File, ApiError> {
+    pub(super) fn known_file(&self, id: &FileId) -> Result<File, ApiError> {
         let state = self.chain.ledger().state();
         let epoch = state.head().header.epoch;
         let file = live_file(&state, id, epoch).map_err(of_state)?;
@@ -139,9 +142,29 @@ impl Storage for StorageBackend {
         Ok(Quote { price, deposit: 0, fee: fee(&parameters.fees, bytes, signatures) })
     }
 
+    async fn extend(&self, file: FileId, lease_epochs: u32) -> Result<Extended, ApiError> {
+        self.extended(file, lease_epochs).await
+    }
+
+    async fn release(&self, file: FileId) -> Result<Released, ApiError> {
+        self.released(file).await
+    }
+
+    async fn health(&self, file: FileId) -> Result<FileHealth, ApiError> {
+        self.health_of(file)
+    }
+
     async fn file_bytes_max(&self, profile: Option<&str>) -> Result<u64, ApiError> {
         let parameters = self.chain.parameters().map_err(of_state)?;
         Ok(parameters.file_bytes_max(Self::profile(&parameters, profile)?))
+    }
+}
+
+#[async_trait]
+impl Uploads for StorageBackend {
+    async fn progress(&self, id: &str) -> Result<watch::Receiver<UploadStatus>, ApiError> {
+        // No upload has a name yet that a client could know while it is under way.
+        Err(ApiError::NotFound(format!("there is no upload {id:?}")))
     }
 }
 
