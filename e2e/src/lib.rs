@@ -41,6 +41,19 @@ impl Network {
         Ok(Self { base: tempfile::tempdir()?, chain: "dev".into() })
     }
 
+    /// An empty folder for a chain like the dev chain, whose spec `edit` changes.
+    ///
+    /// # Errors
+    /// If no folder can be made, or the spec is not written.
+    pub fn like_dev(edit: impl FnOnce(&mut Value)) -> anyhow::Result<Self> {
+        let base = tempfile::tempdir()?;
+        let mut spec = serde_json::from_str(include_str!("../../chain-spec/presets/dev.json"))?;
+        edit(&mut spec);
+        let path = base.path().join("spec.json");
+        std::fs::write(&path, spec.to_string())?;
+        Ok(Self { base, chain: path.to_str().context("the folder's name is not text")?.to_owned() })
+    }
+
     /// The base path.
     #[must_use]
     pub fn base(&self) -> &Path {

@@ -22,7 +22,7 @@ use rpc::{RunningServer, Server, ServerConfig};
 use runtime::types::Parameters;
 use tokio::task::JoinHandle;
 
-use crate::backend::{SystemInfo, backend, listen_lines};
+use crate::backend::{Payer, SystemInfo, backend, listen_lines};
 use crate::base_path::BasePath;
 use crate::chain::{Chain, ValidatorKeys};
 use crate::cli::ExitReason;
@@ -105,6 +105,7 @@ impl Node {
         let labels = Arc::new(Labels::open(&base.network().join("labels"))?);
         let traffic = Arc::new(Traffic::default());
         let fetch = Fetch::new(chain.clone(), peer.clone(), traffic.clone());
+        let payer = Payer { keystore: keystore.clone(), submitter: submitter.clone() };
         let gateway = Gateway::start(GatewayParts {
             chain: chain.clone(),
             submitter,
@@ -122,7 +123,7 @@ impl Node {
             starting_block,
             should_have_peers: spec.chain_type != ChainType::Development,
         };
-        let api = backend(chain.clone(), gateway, fetch, labels, system);
+        let api = backend(chain.clone(), gateway, fetch, labels, payer, system);
         let mut server = ServerConfig::new(SocketAddr::from((Ipv4Addr::LOCALHOST, config.rpc_port)));
         server.cors_origins = config.rpc_cors;
         let rpc = Server::start(server, api).await.context("start the API; --rpc-port gives it another port")?;

@@ -1,6 +1,7 @@
 //! What clients ask, answered from the ledger, the mempool and the services: the ports of `rpc`.
 
 mod chain;
+mod leases;
 mod storage;
 mod system;
 
@@ -11,7 +12,9 @@ use rpc::Backend;
 use crate::chain::Chain;
 use crate::fetch::Fetch;
 use crate::gateway::Gateway;
+use crate::keystore::Keystore;
 use crate::labels::Labels;
+use crate::submitter::Submitter;
 
 pub use system::{SystemInfo, listen_lines};
 
@@ -26,15 +29,34 @@ struct StorageBackend {
     gateway: Gateway,
     fetch: Fetch,
     labels: Arc<Labels>,
+    payer: Payer,
+}
+
+/// Makes calls for the gateway's own account.
+pub struct Payer {
+    /// Has the account's key.
+    pub keystore: Arc<Keystore>,
+    /// Signs and sends.
+    pub submitter: Arc<Submitter>,
 }
 
 /// Everything behind the API.
-pub fn backend(chain: Arc<Chain>, gateway: Gateway, fetch: Fetch, labels: Arc<Labels>, system: SystemInfo) -> Backend {
+pub fn backend(
+    chain: Arc<Chain>,
+    gateway: Gateway,
+    fetch: Fetch,
+    labels: Arc<Labels>,
+    payer: Payer,
+    system: SystemInfo,
+) -> Backend {
     let on_chain = Arc::new(ChainBackend { chain: chain.clone() });
+    let genesis = chain.ledger().genesis_hash();
+    let uploads = Arc::new(gateway.clone());
+    let storage = Arc::new(StorageBackend { chain, gateway, fetch, labels, payer });
     Backend {
-        genesis: chain.ledger().genesis_hash(),
-        uploads: Arc::new(gateway.clone()),
-        storage: Arc::new(StorageBackend { chain, gateway, fetch, labels }),
+        genesis,
+        storage,
+        uploads,
         chain: on_chain.clone(),
         state: on_chain.clone(),
         accounts: on_chain.clone(),

@@ -61,6 +61,7 @@ impl Provider {
         let account = keys.account.account();
         let folder = base.pieces().join(account.to_string());
         let limits = StoreLimits { quota_bytes: quota.unwrap_or(u64::MAX), reserve_bytes: RESERVE_BYTES };
+        let pieces = folder.clone();
         let opening = tokio::task::spawn_blocking(move || {
             fs::create_dir_all(&folder)
                 .with_context(|| format!("make the folder {}", folder.display()))
@@ -73,7 +74,7 @@ impl Provider {
         let peer = start_peer(&keys.peer_seed, genesis, &ports, recorded).await?;
         let admission = Arc::new(LedgerAdmission::new(chain.clone(), account, keys.service));
         peer.serve(PieceService::new(store.clone(), admission))?;
-        let sweeping = tokio::spawn(sweep::every_hour(chain, store, account));
+        let sweeping = tokio::spawn(sweep::follow(chain, store, account, pieces));
         Ok(Self { account: keys.account, peer, sweeping })
     }
 

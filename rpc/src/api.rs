@@ -5,8 +5,10 @@ pub mod params;
 
 mod author;
 mod chain;
+mod leases;
 mod node;
 pub(crate) mod storage;
+mod subscriptions;
 mod uploads;
 
 use std::sync::Arc;
@@ -35,17 +37,31 @@ pub struct Context {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct OverWebSocket;
 
-/// A module with every method of [`methods::NAMES`].
+/// How calls come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Transport {
+    /// One answer for each.
+    Post,
+    /// Subscriptions too.
+    WebSocket,
+}
+
+/// A module with every method of [`methods::NAMES`], and with those of [`methods::SUBSCRIPTION_NAMES`].
 ///
 /// # Errors
 /// If two methods have one name.
-pub fn module(context: Context) -> Result<RpcModule<Context>, RegisterMethodError> {
+pub fn module(context: Context, transport: Transport) -> Result<RpcModule<Context>, RegisterMethodError> {
     let mut module = RpcModule::new(context);
     storage::register(&mut module)?;
     uploads::register(&mut module)?;
     chain::register(&mut module)?;
     author::register(&mut module)?;
     node::register(&mut module)?;
+    leases::register(&mut module)?;
+    match transport {
+        Transport::Post => subscriptions::register_refusals(&mut module)?,
+        Transport::WebSocket => subscriptions::register(&mut module)?,
+    }
     Ok(module)
 }
 

@@ -46,6 +46,8 @@ pub struct Limits {
     pub websocket_queue: u32,
     /// Subscriptions of one WebSocket.
     pub subscriptions: u32,
+    /// A subscriber takes the next notification within this long, or loses the subscription.
+    pub subscriber_stall: Duration,
     /// Bytes of a request's head, and of the buffer a connection reads into.
     pub head_bytes: u32,
     /// A request's head arrives within this long, also on a connection that is kept alive.
@@ -76,6 +78,7 @@ impl Default for Limits {
             websockets: 64,
             websocket_queue: 16,
             subscriptions: 64,
+            subscriber_stall: Duration::from_secs(10),
             head_bytes: 64 * KIB,
             head_time: Duration::from_secs(10),
             json_body_time: Duration::from_secs(30),

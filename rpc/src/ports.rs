@@ -23,8 +23,9 @@ use tokio::sync::watch;
 
 use crate::error::ApiError;
 use crate::types::{
-    AccountInfo, ByteRange, FileInfo, FilesQuery, Health, LocateQuery, Located, Page, PeerInfo, PendingInfo,
-    ProviderInfo, Quote, QuoteQuery, Receipt, SubmitOptions, SyncState, TransactionResult, UploadStatus, ValidatorInfo,
+    AccountInfo, ByteRange, Extended, FileHealth, FileInfo, FilesQuery, Health, LocateQuery, Located, Page, PeerInfo,
+    PendingInfo, ProviderInfo, Quote, QuoteQuery, Receipt, Released, SubmitOptions, SyncState, TransactionResult,
+    UploadStatus, ValidatorInfo,
 };
 
 /// Bytes of a body or a file as they come. An `Err` is the last item and says why there is no more.
@@ -99,6 +100,25 @@ pub trait Storage: Send + Sync + 'static {
     /// # Errors
     /// `BadParams` for an unknown profile or an impossible lease, `TooLarge` for the profile.
     async fn quote(&self, query: QuoteQuery) -> Result<Quote, ApiError>;
+
+    /// Makes the lease of the gateway's own account longer by so many epochs, and waits until that is final.
+    ///
+    /// # Errors
+    /// `NotFound`, `BadParams` for more epochs than the chain allows, `Rejected` without a lease or by another rule,
+    /// `NotPermitted` without an account, `TryAgain`.
+    async fn extend(&self, file: FileId, lease_epochs: u32) -> Result<Extended, ApiError>;
+
+    /// Ends the lease of the gateway's own account with the epoch that is running, and waits until that is final.
+    ///
+    /// # Errors
+    /// `NotFound`, `Rejected` without a lease or by another rule, `NotPermitted` without an account, `TryAgain`.
+    async fn release(&self, file: FileId) -> Result<Released, ApiError>;
+
+    /// How many pieces of each segment can be counted on.
+    ///
+    /// # Errors
+    /// `NotFound`.
+    async fn health(&self, file: FileId) -> Result<FileHealth, ApiError>;
 
     /// Largest file of a profile in bytes, of the default one without a name.
     ///
@@ -190,6 +210,10 @@ pub trait Chain: Send + Sync + 'static {
     /// # Errors
     /// `Internal`.
     async fn finalized_head(&self) -> Result<BlockHash, ApiError>;
+
+    /// The height of the last final block, now and whenever there is a later one. Who is slow to ask may miss heights in
+    /// between, and finds their headers with [`header`](Self::header).
+    fn heads(&self) -> BoxStream<'static, Height>;
 
     /// What became of a transaction.
     ///

@@ -15,7 +15,7 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use crate::api::{self, Context};
+use crate::api::{self, Context, Transport};
 use crate::http;
 use crate::limits::{BodyBudget, Limits};
 use crate::ports::Backend;
@@ -80,7 +80,8 @@ impl Server {
 
         let budget = BodyBudget::new(limits.bodies_in_flight_bytes);
         let context = Context { backend, limits: limits.clone(), budget };
-        let rpc = JsonRpc::new(api::module(context.clone())?, &context);
+        let module = |transport| api::module(context.clone(), transport);
+        let rpc = JsonRpc::new(module(Transport::Post)?, module(Transport::WebSocket)?, &context);
         let router = router(context, rpc.clone());
         let guard = Guard::new(&hosts, &cors_origins);
 

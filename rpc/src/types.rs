@@ -6,6 +6,7 @@ mod account;
 mod call;
 mod chain;
 mod hex;
+mod lease;
 mod provider;
 mod storage;
 mod system;
@@ -18,6 +19,7 @@ pub use chain::{
     TransactionResult, TransactionStatus,
 };
 pub use hex::Hex;
+pub use lease::{Extended, FileHealth, LeaseOptions, Released, SegmentHealth};
 pub use provider::{ProviderInfo, ProviderState, ServiceKeyInfo, ValidatorInfo};
 pub use storage::{
     ByteRange, CodeInfo, CommitmentInfo, FileInfo, FileName, FilesQuery, LeaseInfo, LocateQuery, Located, LocatedPiece,

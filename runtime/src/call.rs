@@ -15,5 +15,7 @@ pub(crate) fn dispatch<V: StateView>(run: &mut Run<'_, V>, signer: AccountId, ca
         Call::Providers(ProvidersCall::Register(register)) => providers::register(run, signer, register),
         Call::Providers(ProvidersCall::Update(update)) => providers::update(run, signer, update),
         Call::Storage(StorageCall::Store(store)) => storage::store(run, signer, store),
+        Call::Storage(StorageCall::Extend(extend)) => storage::extend(run, signer, extend),
+        Call::Storage(StorageCall::Release(release)) => storage::release(run, signer, release),
     }
 }

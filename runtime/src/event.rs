@@ -95,4 +95,14 @@ pub enum Event {
         /// How much went to escrow.
         price: Balance,
     },
+    /// A lease ends with the epoch that is running.
+    #[codec(index = 9)]
+    LeaseReleased {
+        /// The file.
+        file: FileId,
+        /// Who paid.
+        payer: AccountId,
+        /// How much came back from escrow.
+        refund: Balance,
+    },
 }

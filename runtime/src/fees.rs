@@ -17,6 +17,7 @@ pub fn fee(fees: &FeeParameters, bytes: u32, signatures: u32) -> Balance {
 pub fn signature_count(transaction: &Transaction) -> u32 {
     let of_call = match transaction.call() {
         Call::Accounts(AccountsCall::Transfer(_)) => 0,
+        Call::Storage(StorageCall::Extend(_) | StorageCall::Release(_)) => 0,
         Call::Providers(ProvidersCall::Register(_)) => 1,
         Call::Providers(ProvidersCall::Update(update)) => usize::from(update.peer.is_some()),
         Call::Storage(StorageCall::Store(store)) => store.holders.iter().map(Vec::len).fold(1, usize::saturating_add),

@@ -23,6 +23,28 @@ pub(crate) fn schedule_income<V: StateView>(
     })
 }
 
+/// Takes back the part `cut..to` of what [`schedule_income`] did for `from..to`; all of it if `cut` is `from`.
+pub(crate) fn cancel_income<V: StateView>(
+    run: &mut Run<'_, V>,
+    provider: u32,
+    (from, cut, to): (Epoch, Epoch, Epoch),
+    price: Balance,
+) -> Result<(), Rejected> {
+    let lacking = || broken("a holder's income is not scheduled");
+    change(run, to, provider, |change| {
+        change.sub = change.sub.checked_sub(price).ok_or_else(lacking)?;
+        Ok(())
+    })?;
+    change(run, cut, provider, |change| {
+        if cut == from {
+            change.add = change.add.checked_sub(price).ok_or_else(lacking)?;
+        } else {
+            change.sub = change.sub.checked_add(price).ok_or(Rule::Overflow)?;
+        }
+        Ok(())
+    })
+}
+
 /// Rids a provider of `bytes` when `epoch` begins.
 pub(crate) fn schedule_freeing<V: StateView>(
     run: &mut Run<'_, V>,

@@ -79,4 +79,9 @@ rules! {
     42 SelfTransfer "selfTransfer" "an account cannot pay itself";
     43 BlockFull "blockFull" "the block has no room for the transaction";
     44 DeclaredTooSmall "declaredTooSmall" "a provider must offer at least one GiB";
+    45 UnknownFile "unknownFile" "no file with this id is alive";
+    46 NoLease "noLease" "the account has no live lease on this file";
+    47 TooManyTranches "tooManyTranches" "the lease was extended as often as a lease can be";
+    48 TooManyLeases "tooManyLeases" "more accounts pay for the file than are looked through for its new end";
+    49 PriceChanged "priceChanged" "the lease was paid at prices that are no longer in force";
 }

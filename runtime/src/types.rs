@@ -15,7 +15,8 @@ mod validator_set;
 
 pub use block::{Block, Header};
 pub use call::{
-    AccountsCall, Call, Holder, ProvidersCall, RegisterProvider, StorageCall, Store, TransferCall, UpdateProvider,
+    AccountsCall, Call, ExtendLease, Holder, ProvidersCall, RegisterProvider, ReleaseLease, StorageCall, Store,
+    TransferCall, UpdateProvider,
 };
 pub use certificate::{CertificateError, CommitCertificate, CommitSignature, Vote, VoteKind, consensus_message};
 pub use commitment::StorageCommitment;

@@ -4,6 +4,7 @@
 mod crash;
 mod files;
 mod http;
+mod leases;
 mod losses;
 mod quickstart;
 mod refusals;

@@ -1,6 +1,7 @@
 //! Blocks, state, accounts, transactions, providers and validators.
 
 use async_trait::async_trait;
+use futures::stream::{self, BoxStream, StreamExt};
 use rpc::ApiError;
 use rpc::ports::{Accounts, Author, BlockAt, BlockRecord, Chain, Providers, State, TransactionState, Validators};
 use rpc::types::{AccountInfo, Page, PendingInfo, ProviderInfo, TransactionResult, ValidatorInfo};
@@ -78,6 +79,17 @@ impl Chain for ChainBackend {
 
     async fn finalized_head(&self) -> Result<BlockHash, ApiError> {
         Ok(self.chain.ledger().head().hash)
+    }
+
+    fn heads(&self) -> BoxStream<'static, Height> {
+        let mut head = self.chain.watch_head();
+        head.mark_changed();
+        let heights = stream::unfold(head, |mut head| async {
+            head.changed().await.ok()?;
+            let height = head.borrow_and_update().header.height;
+            Some((height, head))
+        });
+        heights.boxed()
     }
 
     async fn transaction(&self, hash: TxHash) -> Result<TransactionState, ApiError> {

@@ -1,5 +1,6 @@
 //! Files: where they are, what is known of them, what they cost.
 
+mod health;
 mod locate;
 
 use async_trait::async_trait;
@@ -8,7 +9,8 @@ use pieces::FileId;
 use rpc::ApiError;
 use rpc::ports::{ByteStream, Retrieved, Storage, Upload};
 use rpc::types::{
-    ByteRange, FileInfo, FilesQuery, LeaseInfo, LocateQuery, Located, Page, Quote, QuoteQuery, SubmitOptions,
+    ByteRange, Extended, FileHealth, FileInfo, FilesQuery, LeaseInfo, LocateQuery, Located, Page, Quote, QuoteQuery,
+    Released, SubmitOptions,
 };
 use runtime::fees::fee;
 use runtime::state::{StateView, decode_value, prefix_end};
@@ -26,7 +28,7 @@ const PAGE_ITEMS: usize = 100;
 const LEASES_SHOWN_MAX: usize = 1_000;
 
 impl StorageBackend {
-    fn known_file(&self, id: &FileId) -> Result<File, ApiError> {
+    pub(super) fn known_file(&self, id: &FileId) -> Result<File, ApiError> {
         let state = self.chain.ledger().state();
         let epoch = state.head().header.epoch;
         let file = live_file(&state, id, epoch).map_err(of_state)?;
@@ -137,6 +139,18 @@ impl Storage for StorageBackend {
         let (bytes, signatures) = store_size(&code, query.size, piece_bytes_max);
         // Entries under a lease hold no deposit: the lease pays for them.
         Ok(Quote { price, deposit: 0, fee: fee(&parameters.fees, bytes, signatures) })
+    }
+
+    async fn extend(&self, file: FileId, lease_epochs: u32) -> Result<Extended, ApiError> {
+        self.extended(file, lease_epochs).await
+    }
+
+    async fn release(&self, file: FileId) -> Result<Released, ApiError> {
+        self.released(file).await
+    }
+
+    async fn health(&self, file: FileId) -> Result<FileHealth, ApiError> {
+        self.health_of(file)
     }
 
     async fn file_bytes_max(&self, profile: Option<&str>) -> Result<u64, ApiError> {

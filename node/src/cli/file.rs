@@ -1,5 +1,6 @@
-//! `node file`: put files into a network through a running node, get them back, see where their pieces are.
+//! `node file`: put files into a network through a running node, get them back, see where their pieces are, pay for them.
 
+mod leases;
 mod progress;
 
 use std::io::Write;
@@ -14,6 +15,7 @@ use serde_json::{Value, json};
 use tokio::io::AsyncWriteExt;
 use tokio_util::io::ReaderStream;
 
+use leases::{ExtendArgs, FileArgs, ListArgs};
 use progress::Progress;
 
 /// Bytes that are read and sent at once.
@@ -31,6 +33,14 @@ pub enum FileCommand {
     Get(GetArgs),
     /// Show where the pieces of a file are, as JSON.
     Locate(LocateArgs),
+    /// List the files that the node's own account pays for, one JSON object a line.
+    List(ListArgs),
+    /// Show how many pieces of a file can be counted on, as JSON.
+    Health(FileArgs),
+    /// Pay longer for a file, from the node's own account.
+    Extend(ExtendArgs),
+    /// Pay no longer for a file: what was paid for later epochs comes back.
+    Release(FileArgs),
 }
 
 /// The node to talk to.
@@ -102,6 +112,10 @@ impl FileCommand {
                 Self::Put(args) => args.run().await,
                 Self::Get(args) => args.run().await,
                 Self::Locate(args) => args.run().await,
+                Self::List(args) => args.run().await,
+                Self::Health(args) => args.call("storage_health").await,
+                Self::Extend(args) => args.run().await,
+                Self::Release(args) => args.call("storage_release").await,
             }
         })
     }

@@ -8,10 +8,10 @@ use serde::{Deserialize, Serialize};
 
 use super::params::Object;
 use crate::types::{
-    AccountInfo, BeginUpload, BegunUpload, BlockId, BlockInfo, ByteRange, CertificateInfo, Done, FileInfo, FilesQuery,
-    HeaderInfo, Health, Hex, LocateQuery, Located, NextIndex, Page, PeerInfo, PendingInfo, PrepareQuery, Prepared,
-    ProviderInfo, Quote, QuoteQuery, Receipt, RetrievedData, SubmitOptions, Submitted, SyncState, TransactionStatus,
-    UploadReceived, UploadStatus, ValidatorInfo,
+    AccountInfo, BeginUpload, BegunUpload, BlockId, BlockInfo, ByteRange, CertificateInfo, Done, Extended, FileHealth,
+    FileInfo, FilesQuery, HeaderInfo, Health, Hex, LeaseOptions, LocateQuery, Located, NextIndex, Page, PeerInfo,
+    PendingInfo, PrepareQuery, Prepared, ProviderInfo, Quote, QuoteQuery, Receipt, Released, RetrievedData,
+    SubmitOptions, Submitted, SyncState, TransactionStatus, UploadReceived, UploadStatus, ValidatorInfo,
 };
 
 /// How parameters may be written.
@@ -80,6 +80,12 @@ methods! {
     StorageUploads "storage_uploads" Object UploadsQuery => Page<UploadStatus>;
     /// Gives an upload up.
     StorageCancelUpload "storage_cancelUpload" Listed UploadParams => Done;
+    /// How many pieces of a file can be counted on.
+    StorageHealth "storage_health" Listed FileParams => FileHealth;
+    /// Pays longer for a file, from the gateway's own account.
+    StorageExtend "storage_extend" Listed ExtendParams => Extended;
+    /// Pays no longer for a file, and gets the rest back.
+    StorageRelease "storage_release" Listed FileParams => Released;
     /// A block with its transactions.
     ChainGetBlock "chain_getBlock" Listed BlockParams => BlockInfo;
     /// A header.
@@ -132,6 +138,48 @@ methods! {
     RpcMethods "rpc_methods" Listed NoParams => MethodList;
 }
 
+/// A method that is answered again and again, over a WebSocket.
+pub trait Subscription: Method {
+    /// The `method` of each notification.
+    const NOTIFICATION: &'static str;
+    /// Ends it.
+    const UNSUBSCRIBE: &'static str;
+}
+
+macro_rules! subscriptions {
+    ($($(#[$meta:meta])* $marker:ident $name:literal $notification:literal $unsubscribe:literal $params:ty => $item:ty;)*) => {
+        $(
+            $(#[$meta])*
+            #[derive(Clone, Copy, Debug)]
+            pub enum $marker {}
+
+            impl Method for $marker {
+                const NAME: &'static str = $name;
+                const SHAPE: Shape = Shape::Listed;
+                type Params = $params;
+                type Output = $item;
+            }
+
+            impl Subscription for $marker {
+                const NOTIFICATION: &'static str = $notification;
+                const UNSUBSCRIBE: &'static str = $unsubscribe;
+            }
+        )*
+
+        /// Every subscription and what ends it, in the order of this table.
+        pub const SUBSCRIPTION_NAMES: &[&str] = &[$($name, $unsubscribe),*];
+    };
+}
+
+subscriptions! {
+    /// The header of the last final block, and of every one after it.
+    ChainSubscribeFinalizedHeads "chain_subscribeFinalizedHeads" "chain_finalizedHead" "chain_unsubscribeFinalizedHeads"
+        NoParams => HeaderInfo;
+    /// How far an upload is, until it has ended.
+    StorageSubscribeUpload "storage_subscribeUpload" "storage_upload" "storage_unsubscribeUpload"
+        UploadParams => UploadStatus;
+}
+
 macro_rules! parameters {
     ($($(#[$meta:meta])* $name:ident { $($(#[$field_meta:meta])* $field:ident: $type:ty,)* })*) => {$(
         $(#[$meta])*
@@ -169,7 +217,23 @@ parameters! {
         range: Option<Object<ByteRange>>,
     }
 
-    /// Of [`StorageFile`].
+    /// Of [`StorageExtend`]: how long is said in either way.
+    ExtendParams {
+        /// The file.
+        file_id: FileId,
+        /// How long.
+        options: Option<Object<LeaseOptions>>,
+        /// Epochs, at least one.
+        lease_epochs: Option<u32>,
+    }
+
+    /// Of methods about one upload.
+    UploadParams {
+        /// The upload.
+        upload_id: String,
+    }
+
+    /// Of methods about one file.
     FileParams {
         /// The file.
         file_id: FileId,
@@ -183,12 +247,6 @@ parameters! {
         offset: u64,
         /// Base64 with padding, at most 8 MiB decoded.
         data: String,
-    }
-
-    /// Of methods about one upload.
-    UploadParams {
-        /// The upload.
-        upload_id: String,
     }
 
     /// Of [`StorageUploads`].

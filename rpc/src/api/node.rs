@@ -7,8 +7,8 @@ use jsonrpsee::core::RegisterMethodError;
 
 use super::methods::{
     AddressParams, CursorParams, EpochParams, MethodList, NAMES, NoParams, ProviderGet, ProviderList, RpcMethods,
-    SystemChain, SystemHealth, SystemLocalListenAddresses, SystemLocalPeerId, SystemName, SystemPeers, SystemSyncState,
-    SystemVersion, ValidatorList,
+    SUBSCRIPTION_NAMES, SystemChain, SystemHealth, SystemLocalListenAddresses, SystemLocalPeerId, SystemName,
+    SystemPeers, SystemSyncState, SystemVersion, ValidatorList,
 };
 use super::storage::check_cursor;
 use super::{Context, on};
@@ -46,7 +46,7 @@ async fn validators(context: Arc<Context>, params: EpochParams) -> Result<Vec<Va
 }
 
 fn method_list() -> MethodList {
-    let mut methods: Vec<String> = NAMES.iter().map(|name| (*name).to_owned()).collect();
+    let mut methods: Vec<String> = NAMES.iter().chain(SUBSCRIPTION_NAMES).map(|name| (*name).to_owned()).collect();
     methods.sort();
     MethodList { methods }
 }

@@ -53,7 +53,7 @@ impl fmt::Debug for JsonRpc {
 }
 
 impl JsonRpc {
-    pub(super) fn new(module: RpcModule<Context>, context: &Context) -> Self {
+    pub(super) fn new(methods: RpcModule<Context>, subscribed: RpcModule<Context>, context: &Context) -> Self {
         let limits = context.limits.clone();
         let (stop, handle) = stop_channel();
         let config = || {
@@ -72,8 +72,8 @@ impl JsonRpc {
             .build();
         let service = |config| ServerBuilder::with_config(config).to_service_builder();
         Self {
-            post: service(post).build(module.clone(), stop.clone()),
-            websocket: service(websocket).build(module, stop),
+            post: service(post).build(methods, stop.clone()),
+            websocket: service(websocket).build(subscribed, stop),
             handle,
             budget: context.budget.clone(),
             limits,

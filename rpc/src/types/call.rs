@@ -1,10 +1,10 @@
 //! Calls as JSON: shown in blocks, taken by `author_prepare`.
 
-use pieces::FileManifest;
+use pieces::{FileId, FileManifest};
 use runtime::crypto::{AccountId, PeerKey, PeerSignature, PublicKey};
 use runtime::types::{
-    AccountsCall, Balance, Call, ProvidersCall, RegisterProvider, StorageCall, Store, Text, TransferCall,
-    UpdateProvider, UploadIntent, amount_text,
+    AccountsCall, Balance, Call, ExtendLease, ProvidersCall, RegisterProvider, ReleaseLease, StorageCall, Store, Text,
+    TransferCall, UpdateProvider, UploadIntent, amount_text,
 };
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -29,7 +29,7 @@ pub struct CallInfo {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct CallArgs {
-    /// "accounts", "providers".
+    /// "accounts", "providers", "storage".
     pub module: String,
     /// The call's name in its module.
     pub name: String,
@@ -81,6 +81,23 @@ struct UpdateArgs {
     auto_renew: Option<bool>,
 }
 
+/// `storage.extend`: any price will do if none is named.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct ExtendArgs {
+    file_id: FileId,
+    lease_epochs: u32,
+    #[serde(skip_serializing_if = "Option::is_none", default, with = "optional_amount")]
+    max_price: Option<Balance>,
+}
+
+/// `storage.release`.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct ReleaseArgs {
+    file_id: FileId,
+}
+
 /// Another peer for a provider.
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -109,6 +126,15 @@ impl TryFrom<CallArgs> for Call {
             }
             ("storage", "store") => {
                 Err(ApiError::BadParams("call.name: storage.store is made by storage_submit and not from JSON".into()))
+            }
+            ("storage", "extend") => {
+                let ExtendArgs { file_id, lease_epochs, max_price } = parse(args)?;
+                let max_price = max_price.unwrap_or(Balance::MAX);
+                Ok(Self::Storage(StorageCall::Extend(ExtendLease { file: file_id, lease_epochs, max_price })))
+            }
+            ("storage", "release") => {
+                let ReleaseArgs { file_id } = parse(args)?;
+                Ok(Self::Storage(StorageCall::Release(ReleaseLease { file: file_id })))
             }
             ("accounts" | "providers" | "storage", _) => {
                 Err(ApiError::BadParams(format!("call.name: the module {module} has no call {name:?}")))
@@ -165,6 +191,10 @@ impl From<&Call> for CallInfo {
             Call::Providers(ProvidersCall::Register(register)) => register_json(register),
             Call::Providers(ProvidersCall::Update(update)) => update_json(update),
             Call::Storage(StorageCall::Store(store)) => store_json(store),
+            Call::Storage(StorageCall::Extend(ExtendLease { file, lease_epochs, max_price })) => {
+                json!(ExtendArgs { file_id: *file, lease_epochs: *lease_epochs, max_price: Some(*max_price) })
+            }
+            Call::Storage(StorageCall::Release(ReleaseLease { file })) => json!(ReleaseArgs { file_id: *file }),
         };
         Self { module: module.into(), name: name.into(), args }
     }

@@ -2,7 +2,9 @@
 
 use rpc::types::{CallArgs, CallInfo};
 use runtime::crypto::{PeerKey, PeerSignature, PublicKey};
-use runtime::types::{Call, ProvidersCall, RegisterProvider, Text, UpdateProvider};
+use runtime::types::{
+    Call, ExtendLease, ProvidersCall, RegisterProvider, ReleaseLease, StorageCall, Text, UpdateProvider,
+};
 use serde_json::{Value, json};
 
 use crate::samples::{self, alice};
@@ -35,11 +37,14 @@ fn update() -> UpdateProvider {
 
 #[test]
 fn calls_that_can_be_prepared_survive_json() {
+    let file = samples::manifest().file_id();
     let calls = [
         samples::transfer(),
         Call::Providers(ProvidersCall::Register(register())),
         Call::Providers(ProvidersCall::Update(update())),
         Call::Providers(ProvidersCall::Update(UpdateProvider::default())),
+        Call::Storage(StorageCall::Extend(ExtendLease { file, lease_epochs: 3, max_price: 1 << 100 })),
+        Call::Storage(StorageCall::Release(ReleaseLease { file })),
     ];
     for call in calls {
         let shown = serde_json::to_string(&CallInfo::from(&call)).unwrap();
@@ -67,6 +72,8 @@ async fn calls_that_cannot_be_are_refused_by_name() {
     let call = |module: &str, name: &str, args: Value| json!({ "module": module, "name": name, "args": args });
     let table = [
         (call("storage", "store", json!({})), "storage.store"),
+        (call("storage", "extend", json!({ "fileId": samples::manifest().file_id() })), "leaseEpochs"),
+        (call("storage", "release", json!({})), "fileId"),
         (call("accounts", "burn", json!({})), "burn"),
         (call("magic", "spell", json!({})), "magic"),
         (call("accounts", "transfer", json!([alice(), "1"])), "call.args: expected an object"),

@@ -66,6 +66,9 @@ impl Uploads for Memory {
     }
 
     async fn progress(&self, id: &str) -> Result<watch::Receiver<UploadStatus>, ApiError> {
+        if let Some(watched) = self.watched.lock().unwrap().get(id) {
+            return Ok(watched.clone());
+        }
         Ok(self.uploads.lock().unwrap().get(id).ok_or_else(|| none(id))?.status.subscribe())
     }
 

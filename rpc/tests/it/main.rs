@@ -11,6 +11,7 @@ mod memory;
 mod methods;
 mod raw;
 mod samples;
+mod subscriptions;
 mod uploads;
 mod websocket;
 mod world;

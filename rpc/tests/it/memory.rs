@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use futures::stream::BoxStream;
 use futures::{FutureExt, StreamExt, TryStreamExt, stream};
 use pieces::{ContentHash, FileId, PieceHash};
 use rpc::ports::{
@@ -12,9 +13,9 @@ use rpc::ports::{
     TransactionState, Upload, Validators,
 };
 use rpc::types::{
-    AccountInfo, ByteRange, CommitmentInfo, FileInfo, FilesQuery, Health, Hex, LeaseInfo, LocateQuery, Located,
-    LocatedPiece, LocatedSegment, Page, PeerInfo, PendingInfo, PieceStatus, ProviderInfo, Quote, QuoteQuery, Receipt,
-    SubmitOptions, SyncState, UploadStatus, ValidatorInfo,
+    AccountInfo, ByteRange, CommitmentInfo, Extended, FileHealth, FileInfo, FilesQuery, Health, Hex, LeaseInfo,
+    LocateQuery, Located, LocatedPiece, LocatedSegment, Page, PeerInfo, PendingInfo, PieceStatus, ProviderInfo, Quote,
+    QuoteQuery, Receipt, Released, SegmentHealth, SubmitOptions, SyncState, UploadStatus, ValidatorInfo,
 };
 use rpc::{ApiError, TryAgain};
 use runtime::crypto::{AccountId, PeerKey, PublicKey, Signature};
@@ -34,7 +35,6 @@ pub const HEAD: u64 = 9;
 /// A transaction that waits.
 pub const PENDING: TxHash = TxHash::from_bytes([0xaa; 32]);
 
-#[derive(Default)]
 pub struct Memory {
     files: Mutex<BTreeMap<FileId, (FileInfo, Vec<Bytes>)>>,
     /// Uploads in chunks.
@@ -45,6 +45,24 @@ pub struct Memory {
     pub broken: Mutex<BTreeMap<FileId, Break>>,
     /// What `System::health` says.
     pub health: Mutex<Option<Health>>,
+    /// The height of the last final block.
+    pub head: watch::Sender<Height>,
+    /// Uploads by their names.
+    pub watched: Mutex<BTreeMap<String, watch::Receiver<UploadStatus>>>,
+}
+
+impl Default for Memory {
+    fn default() -> Self {
+        Self {
+            files: Mutex::default(),
+            last_options: Mutex::default(),
+            broken: Mutex::default(),
+            health: Mutex::default(),
+            head: watch::Sender::new(HEAD),
+            uploads: Mutex::default(),
+            watched: Mutex::default(),
+        }
+    }
 }
 
 /// How a stream of a file goes wrong.
@@ -244,6 +262,25 @@ impl Storage for Memory {
         Ok(Quote { price: u128::from(query.size) << 64, deposit: 0, fee: 7 })
     }
 
+    async fn extend(&self, file: FileId, lease_epochs: u32) -> Result<Extended, ApiError> {
+        self.bytes(file)?;
+        if lease_epochs > 100 {
+            return Err(ApiError::Rejected { rule: Rule::LeaseLength });
+        }
+        Ok(Extended { tx_hash: PENDING, height: HEAD })
+    }
+
+    async fn release(&self, file: FileId) -> Result<Released, ApiError> {
+        self.bytes(file)?;
+        Ok(Released { tx_hash: PENDING, height: HEAD, refund: u128::MAX })
+    }
+
+    async fn health(&self, file: FileId) -> Result<FileHealth, ApiError> {
+        self.bytes(file)?;
+        let segments = vec![SegmentHealth { index: 0, live: 3, needed: 2, total: 4 }];
+        Ok(FileHealth { segments, survivable_providers: 1, survivable_operators: 1, repairing: false })
+    }
+
     async fn file_bytes_max(&self, profile: Option<&str>) -> Result<u64, ApiError> {
         match profile {
             Some("small") => Ok(SMALL_BYTES_MAX),
@@ -274,7 +311,21 @@ impl Chain for Memory {
     }
 
     async fn header(&self, at: BlockAt) -> Result<Header, ApiError> {
-        height(at).map(samples::header)
+        match at {
+            BlockAt::Height(height) if height <= *self.head.borrow() => Ok(samples::header(height)),
+            at => height(at).map(samples::header),
+        }
+    }
+
+    fn heads(&self) -> BoxStream<'static, Height> {
+        let mut head = self.head.subscribe();
+        head.mark_changed();
+        let heights = stream::unfold(head, |mut head| async {
+            head.changed().await.ok()?;
+            let height = *head.borrow_and_update();
+            Some((height, head))
+        });
+        heights.boxed()
     }
 
     async fn block_hash(&self, height: Height) -> Result<BlockHash, ApiError> {

@@ -6,7 +6,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use parity_scale_codec::Encode;
 use rpc::api::methods::{
-    AccountGet, AddressParams, FileParams, NAMES, NoParams, StorageFile, StorageQuote, SystemHealth,
+    AccountGet, AddressParams, FileParams, NAMES, NoParams, SUBSCRIPTION_NAMES, StorageFile, StorageQuote, SystemHealth,
 };
 use rpc::client::ClientError;
 use rpc::types::QuoteQuery;
@@ -50,6 +50,19 @@ fn storage_rows() -> Vec<Row> {
         ("storage_file", json!([file]), json!({ "fileId": file }), info),
         ("storage_files", json!([files]), files, "items cursor"),
         ("storage_quote", json!([quote]), quote, "price deposit fee"),
+        (
+            "storage_health",
+            json!([file]),
+            json!({ "fileId": file }),
+            "segments survivableProviders survivableOperators repairing",
+        ),
+        (
+            "storage_extend",
+            json!([file, { "leaseEpochs": 5 }]),
+            json!({ "fileId": file, "leaseEpochs": 5 }),
+            "txHash height",
+        ),
+        ("storage_release", json!([file]), json!({ "fileId": file }), "txHash height refund"),
     ]
 }
 
@@ -126,7 +139,8 @@ async fn every_method_answers_by_position_and_by_name() {
     let covered: BTreeSet<&str> = table.iter().map(|(method, ..)| *method).collect();
     assert_eq!(covered, NAMES.iter().copied().collect(), "the table of this test and that of the crate");
     let listed = world.call("rpc_methods", &json!([])).await.unwrap();
-    assert_eq!(listed["methods"], json!(covered));
+    let with_subscriptions: BTreeSet<&str> = covered.iter().chain(SUBSCRIPTION_NAMES).copied().collect();
+    assert_eq!(listed["methods"], json!(with_subscriptions));
 }
 
 #[tokio::test]

@@ -9,10 +9,10 @@ use crate::world::World;
 const UPGRADE: &str = "GET / HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
     Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
 
-struct Socket(Raw);
+pub struct Socket(pub Raw);
 
 impl Socket {
-    async fn open(world: &World) -> Self {
+    pub async fn open(world: &World) -> Self {
         let mut raw = Raw::connect(world).await;
         raw.send(format!("{UPGRADE}\r\n")).await;
         let head = raw.head().await;
@@ -23,7 +23,7 @@ impl Socket {
     }
 
     /// One text frame, masked with zeros.
-    async fn send(&mut self, message: &Value) {
+    pub async fn send(&mut self, message: &Value) {
         let text = message.to_string();
         let length = text.len() as u64;
         let mut frame = vec![0x81];
@@ -38,7 +38,7 @@ impl Socket {
     }
 
     /// The next text frame; pings are passed over.
-    async fn receive(&mut self) -> Value {
+    pub async fn receive(&mut self) -> Value {
         loop {
             let stream = &mut self.0.0;
             let kind = stream.read_u8().await.unwrap() & 0x0f;
@@ -55,7 +55,7 @@ impl Socket {
         }
     }
 
-    async fn call(&mut self, method: &str, params: &Value) -> Value {
+    pub async fn call(&mut self, method: &str, params: &Value) -> Value {
         self.send(&json!({ "jsonrpc": "2.0", "id": 7, "method": method, "params": params })).await;
         let answer = self.receive().await;
         assert_eq!(answer["id"], 7);

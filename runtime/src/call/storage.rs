@@ -1,4 +1,4 @@
-//! Calls of the module `storage`: recording a file with its holders, or paying for one that is there.
+//! Calls of the module `storage`: recording a file with its holders, paying for one that is there, for longer, or no more.
 
 use pieces::{FileManifest, ManifestError};
 
@@ -14,7 +14,10 @@ use crate::terms::{lease_price, unit_price, until_epoch};
 use crate::types::{Balance, Epoch, Store, UploadIntent};
 
 mod found;
-mod share;
+mod holders;
+mod lease;
+
+pub(super) use lease::{extend, release};
 
 /// What a Store pays, for how long, and until when its holders promise.
 #[derive(Clone, Copy, Debug)]
@@ -40,7 +43,7 @@ pub(super) fn store<V: StateView>(run: &mut Run<'_, V>, signer: AccountId, call:
         Some((FileStatus::Lost, _)) | None => false,
     };
     // Before the deal nonce: who sends a Store again after it landed is told so.
-    if alive && leases::is_live(run, &id, &signer)? {
+    if alive && leases::live(run, &id, &signer)?.is_some() {
         return Err(Rule::AlreadyStored.into());
     }
     let terms = terms(run, intent, &call.manifest)?;
@@ -50,14 +53,15 @@ pub(super) fn store<V: StateView>(run: &mut Run<'_, V>, signer: AccountId, call:
     run.pay_into_escrow(&mut owner, terms.price)?;
     run.state.write::<Accounts>(&signer, &owner);
     match known {
-        Some(file) if alive => share::share(run, call, &terms, &id, file)?,
+        Some(_) if alive && !call.holders.is_empty() => return Err(Rule::HoldersNotEmpty.into()),
+        Some(file) if alive => holders::prolong(run, &id, file, (terms.from, terms.to))?,
         known => {
             found::found(run, call, &terms, &id, known.map(|file| file.ends))?;
             run.emit(Event::Stored { file: id, owner: signer });
         }
     }
     let Terms { from, to, unit_price, price, .. } = terms;
-    leases::add(run, &id, &signer, Tranche { from, to, unit_price })?;
+    leases::set(run, &id, &signer, vec![Tranche { from, to, unit_price }])?;
     run.emit(Event::LeasePaid { file: id, payer: signer, from, to, price });
     Ok(())
 }

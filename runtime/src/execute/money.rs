@@ -58,6 +58,14 @@ impl<V: StateView> Run<'_, V> {
         Ok(())
     }
 
+    /// Moves what was paid for epochs that will not come from the escrow back to who paid.
+    pub(crate) fn refund_from_escrow(&mut self, id: &AccountId, amount: Balance) -> Result<(), StateError> {
+        let mut chain = self.chain()?;
+        chain.escrow = chain.escrow.checked_sub(amount).ok_or_else(|| broken("the escrow does not cover a refund"))?;
+        self.set_chain(&chain);
+        self.give(id, amount)
+    }
+
     /// Makes the reserved balance of an account larger or smaller, from or to its free balance: `from` becomes `to`.
     pub(crate) fn change_bond(&mut self, id: &AccountId, from: Balance, to: Balance) -> Result<(), Rejected> {
         let mut account = self.account(id)?;
@@ -72,6 +80,10 @@ impl<V: StateView> Run<'_, V> {
 
     /// Pays a provider's income. The caller takes it out of the escrow.
     pub(crate) fn pay_income(&mut self, id: &AccountId, amount: Balance) -> Result<(), StateError> {
+        self.give(id, amount)
+    }
+
+    fn give(&mut self, id: &AccountId, amount: Balance) -> Result<(), StateError> {
         let mut account = self.account(id)?;
         account.free = add(account.free, amount)?;
         self.state.write::<Accounts>(id, &account);

@@ -6,7 +6,7 @@
 #![expect(clippy::cast_possible_truncation, reason = "SCALE's derive casts the indices that are written here")]
 
 use parity_scale_codec::{Decode, DecodeWithMemTracking, Encode};
-use pieces::FileManifest;
+use pieces::{FileId, FileManifest};
 
 use super::{Balance, SignedIntent, Text};
 use crate::crypto::{AccountId, PeerKey, PeerSignature, PublicKey, Signature};
@@ -99,6 +99,12 @@ pub enum StorageCall {
     /// Records a file with its holders, or adds a lease to one that is there.
     #[codec(index = 0)]
     Store(Store),
+    /// Pays for more epochs at the end of one's own lease.
+    #[codec(index = 1)]
+    Extend(ExtendLease),
+    /// Ends one's own lease with this epoch, for what the rest of it cost.
+    #[codec(index = 2)]
+    Release(ReleaseLease),
 }
 
 /// `storage.store`: everything that follows from the intent and the placement is rebuilt, never sent.
@@ -121,6 +127,24 @@ pub struct Holder {
     pub signature: Signature,
 }
 
+/// `storage.extend`: `lease_epochs` more at the end of the signer's lease, at today's prices.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode, DecodeWithMemTracking)]
+pub struct ExtendLease {
+    /// The file.
+    pub file: FileId,
+    /// Epochs to add, at least one.
+    pub lease_epochs: u32,
+    /// The signer pays no more than this.
+    pub max_price: Balance,
+}
+
+/// `storage.release`: the epoch that is running stays paid, everything after it goes back to the signer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode, DecodeWithMemTracking)]
+pub struct ReleaseLease {
+    /// The file.
+    pub file: FileId,
+}
+
 impl Call {
     /// Module and name as clients see them.
     #[must_use]
@@ -130,6 +154,8 @@ impl Call {
             Self::Providers(ProvidersCall::Register(_)) => ("providers", "register"),
             Self::Providers(ProvidersCall::Update(_)) => ("providers", "update"),
             Self::Storage(StorageCall::Store(_)) => ("storage", "store"),
+            Self::Storage(StorageCall::Extend(_)) => ("storage", "extend"),
+            Self::Storage(StorageCall::Release(_)) => ("storage", "release"),
         }
     }
 }

@@ -22,6 +22,7 @@ pub fn check(state: &MemoryState, epoch: Epoch) {
     slots_are_dense(state);
     ends_are_queued_once(state);
     leases_are_counted(state);
+    files_end_with_their_last_lease(state, epoch);
     providers_are_found(state);
 }
 
@@ -130,6 +131,18 @@ pub fn leases_are_counted(state: &MemoryState) {
     }
     let counts: BTreeMap<_, _> = table::<LeaseCounts>(state).into_iter().filter(|(_, count)| *count > 0).collect();
     assert_eq!(counts, counted);
+}
+
+/// A file that is alive lives as long as its longest lease, or through this epoch if all were given back.
+pub fn files_end_with_their_last_lease(state: &MemoryState, epoch: Epoch) {
+    let mut last: BTreeMap<Vec<u8>, Epoch> = BTreeMap::new();
+    for (key, lease) in table::<Leases>(state) {
+        let end = last.entry(key[..32].to_vec()).or_default();
+        *end = lease.tranches.last().map_or(*end, |tranche| tranche.to.max(*end));
+    }
+    for (id, file) in table::<Files>(state).into_iter().filter(|(_, file)| file.ends > epoch) {
+        assert_eq!(file.ends, last.get(&id).copied().unwrap_or(0).max(epoch + 1));
+    }
 }
 
 pub fn providers_are_found(state: &MemoryState) {

@@ -15,6 +15,7 @@ mod leases;
 mod money;
 mod placement;
 mod proposal;
+mod releases;
 mod rollback;
 mod rules;
 mod state;

@@ -1,5 +1,6 @@
 //! Every rule refuses something: a table from rules to what they refuse.
 
+pub mod leases;
 mod providers;
 pub mod storage;
 pub mod transactions;
@@ -45,7 +46,7 @@ pub fn succeeds(simulation: &mut Simulation, pair: &KeyPair, call: Call) -> Vec<
 
 #[test]
 fn every_rule_refuses_what_it_names() {
-    let cases = [transactions::CASES, providers::CASES, storage::CASES].concat();
+    let cases = [transactions::CASES, providers::CASES, storage::CASES, leases::CASES].concat();
     for (rule, refused_by) in &cases {
         assert_eq!(refused_by(), *rule, "the case of {}", rule.name());
     }

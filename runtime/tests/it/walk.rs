@@ -1,11 +1,15 @@
 //! Random histories: after every block every law holds, and whoever checks a block finds what its proposer found.
 
+use pieces::FileManifest;
 use proptest::prelude::*;
 use runtime::crypto::KeyPair;
 use runtime::state::ReadTables;
 use runtime::tables::{Accounts, FileStatus, Files, Leases};
 use runtime::testkit::{DECLARED, Kit, NAMES, ProviderKeys, Simulation, dev_parameters, key, manifest};
-use runtime::types::{AccountsCall, Call, Parameters, ProvidersCall, SignedTransaction, TransferCall, UpdateProvider};
+use runtime::types::{
+    AccountsCall, Call, ExtendLease, Parameters, ProvidersCall, ReleaseLease, SignedTransaction, StorageCall,
+    TransferCall, UpdateProvider,
+};
 
 use crate::laws;
 
@@ -14,6 +18,8 @@ use crate::laws;
 enum Step {
     Transfer { from: usize, to: usize, amount: u128 },
     Store { owner: usize, file: u64, lease_epochs: u32, spoil: bool },
+    Extend { owner: usize, file: u64, lease_epochs: u32 },
+    Release { owner: usize, file: u64 },
     Register,
     Declare { provider: usize, gib: u64 },
     NextEpoch,
@@ -26,6 +32,9 @@ fn step() -> impl Strategy<Value = Step> {
             .prop_map(|(from, to, amount)| Step::Transfer { from, to, amount }),
         6 => (0..4usize, 0..5u64, 1..4u32, prop::bool::weighted(0.1))
             .prop_map(|(owner, file, lease_epochs, spoil)| Step::Store { owner, file, lease_epochs, spoil }),
+        4 => (0..4usize, 0..5u64, 1..4u32)
+            .prop_map(|(owner, file, lease_epochs)| Step::Extend { owner, file, lease_epochs }),
+        4 => (0..4usize, 0..5u64).prop_map(|(owner, file)| Step::Release { owner, file }),
         1 => Just(Step::Register),
         1 => (0..4usize, 0..2048u64).prop_map(|(provider, gib)| Step::Declare { provider, gib }),
         4 => Just(Step::NextEpoch),
@@ -68,11 +77,15 @@ impl Walk {
         laws::check(&self.simulation.state, self.simulation.head.epoch);
     }
 
+    /// File number `file`: from no segment to three.
+    fn manifest(&self, file: u64) -> FileManifest {
+        let parameters = &self.simulation.kit.genesis.parameters;
+        manifest(parameters.profiles[0].code, file << 20, parameters.limits.piece_bytes, file)
+    }
+
     fn store(&mut self, owner: &KeyPair, file: u64, lease_epochs: u32, spoil: bool) {
+        let manifest = self.manifest(file);
         let Simulation { kit, state, head } = &mut self.simulation;
-        let code = kit.genesis.parameters.profiles[0].code;
-        // From no segment to three.
-        let manifest = manifest(code, file << 20, kit.genesis.parameters.limits.piece_bytes, file);
         let intent = kit.intent(owner, self.deals, &manifest, lease_epochs, head);
         self.deals += 1;
         let known = state.read::<Files>(&manifest.file_id()).unwrap();
@@ -82,7 +95,7 @@ impl Walk {
         if spoil && let [holders, ..] = store.holders.as_mut_slice() {
             holders[0].signature = holders[1].signature;
         }
-        let call = Call::Storage(runtime::types::StorageCall::Store(store));
+        let call = Call::Storage(StorageCall::Store(store));
         self.sign(owner, call);
     }
 
@@ -94,6 +107,14 @@ impl Walk {
             }
             Step::Store { owner, file, lease_epochs, spoil } => {
                 self.store(&key(NAMES[owner]), file, lease_epochs, spoil);
+            }
+            Step::Extend { owner, file, lease_epochs } => {
+                let call = ExtendLease { file: self.manifest(file).file_id(), lease_epochs, max_price: u128::MAX };
+                self.sign(&key(NAMES[owner]), Call::Storage(StorageCall::Extend(call)));
+            }
+            Step::Release { owner, file } => {
+                let call = ReleaseLease { file: self.manifest(file).file_id() };
+                self.sign(&key(NAMES[owner]), Call::Storage(StorageCall::Release(call)));
             }
             Step::Register => {
                 let keys = ProviderKeys::new(u32::try_from(self.simulation.kit.providers.len()).unwrap());
@@ -136,7 +157,8 @@ proptest! {
         }
         // All leases end, all is swept, and every token is with an account again.
         walk.block(false);
-        for _ in 0..10 {
+        let last = laws::table::<Files>(&walk.simulation.state).iter().map(|(_, file)| file.ends).max();
+        for _ in walk.simulation.head.epoch..last.unwrap_or(0).max(walk.simulation.head.epoch + 10) {
             walk.block(true);
         }
         for _ in 0..30 {

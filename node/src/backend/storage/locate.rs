@@ -111,19 +111,20 @@ impl StorageBackend {
 }
 
 /// How many providers, or operators, may vanish, whichever, with every segment still readable.
-struct Survivable {
-    providers: u32,
-    operators: u32,
+pub(super) struct Survivable {
+    pub(super) providers: u32,
+    pub(super) operators: u32,
 }
 
 impl Survivable {
     /// Of a file of which no segment has been counted yet: all may vanish.
-    fn of(file: &File) -> Self {
+    pub(super) fn of(file: &File) -> Self {
         let n = u32::from(file.code.n);
         Self { providers: n, operators: n }
     }
 
-    fn count(&mut self, state: &impl ReadTables, file: &File, segment: &Segment) -> Result<(), ApiError> {
+    /// Counts a segment; how many of its pieces are live.
+    pub(super) fn count(&mut self, state: &impl ReadTables, file: &File, segment: &Segment) -> Result<u32, ApiError> {
         let mut by_provider: BTreeMap<u32, u32> = BTreeMap::new();
         let mut by_operator: BTreeMap<String, u32> = BTreeMap::new();
         for (piece, holder) in (0u8..=u8::MAX).zip(&segment.holders) {
@@ -133,10 +134,11 @@ impl Survivable {
                 *by_operator.entry(provider.operator.to_string()).or_default() += 1;
             }
         }
+        let live = by_provider.values().sum();
         let needed = u32::from(file.code.k);
         self.providers = self.providers.min(may_vanish(by_provider.into_values(), needed));
         self.operators = self.operators.min(may_vanish(by_operator.into_values(), needed));
-        Ok(())
+        Ok(live)
     }
 }
 

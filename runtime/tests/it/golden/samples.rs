@@ -143,6 +143,12 @@ pub fn calls() -> Vec<Call> {
     ]
 }
 
+/// Calls that came later; they have lines of their own.
+pub fn lease_calls() -> [Call; 2] {
+    let extend = ExtendLease { file: file_id(84), lease_epochs: 85, max_price: 86 };
+    [StorageCall::Extend(extend), StorageCall::Release(ReleaseLease { file: file_id(87) })].map(Call::Storage)
+}
+
 pub fn signed(call: Call) -> SignedTransaction {
     let transaction =
         Transaction::Signed { version: 1, signer: account(43), nonce: 44, tip: 45, expires_at_ms: 46, call };

@@ -33,6 +33,9 @@ fn encodings_of_types_are_frozen() {
     golden.value("certificate", &certificate());
     golden.value("validator-set", &validators());
     golden.value("parameters", &dev_parameters());
+    for (label, call) in ["extend", "release"].into_iter().zip(lease_calls()) {
+        golden.value(label, &signed(call));
+    }
     golden.check("types");
 }
 
@@ -56,6 +59,8 @@ fn encodings_of_events_and_rules_are_frozen() {
     for rule in Rule::ALL {
         golden.value(&format!("rule-{}", rule.name()), rule);
     }
+    let released = Event::LeaseReleased { file: file_id(19), payer: account(20), refund: 21 };
+    golden.value("lease-released", &EventRecord { transaction: Some(9), event: released });
     golden.check("events");
 }
 

@@ -136,7 +136,7 @@ fn spoiling_after(simulation: &mut Simulation, edit: impl FnOnce(&mut Store)) ->
 }
 
 /// Changes the state behind the rules' back, where no call of this version does.
-fn meddle<T: Table>(simulation: &mut Simulation, key: &T::Key, edit: impl FnOnce(&mut T::Value)) {
+pub fn meddle<T: Table>(simulation: &mut Simulation, key: &T::Key, edit: impl FnOnce(&mut T::Value)) {
     let mut value = simulation.state.require::<T>(key).unwrap();
     edit(&mut value);
     let empty = MemoryState::default();
