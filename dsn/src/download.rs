@@ -19,7 +19,7 @@ use bytes::Bytes;
 use column::{Columns, Waited};
 use futures::stream::{self, BoxStream, StreamExt as _};
 use pieces::{DecodeError, ErasureCode, SegmentDecoder, SegmentManifest, SliceError};
-use plan::DownloadPlan;
+use plan::{DownloadPlan, Short};
 use std::collections::VecDeque;
 use std::ops::Range;
 use std::sync::Arc;
@@ -58,6 +58,12 @@ pub enum DownloadError {
         live: usize,
         /// Pieces needed.
         needed: usize,
+    },
+    /// There are enough pieces, but their holders or this peer have no room for one more reader now.
+    #[error("segment {segment}: its holders have no room for one more reader now")]
+    Busy {
+        /// The segment.
+        segment: u16,
     },
     /// No such stripes, or not a segment coded so.
     #[error("segment {segment}: stripes {start}..{end} of {count} cannot be read")]
@@ -181,6 +187,7 @@ impl Reading {
             self.columns.stop_all();
             return Ok(None);
         };
+        self.plan.next_window();
         self.gather(window).await?;
         let slices = self.columns.take();
         self.next_window += 1;
@@ -194,10 +201,11 @@ impl Reading {
     async fn gather(&mut self, window: u64) -> Result<(), DownloadError> {
         let needed = usize::from(self.segment.code.k);
         loop {
-            let Some(started) = self.plan.start() else {
-                let (segment, live) = (self.segment.segment, self.plan.live());
-                return Err(DownloadError::NotEnough { segment, live, needed });
-            };
+            let segment = self.segment.segment;
+            let started = self.plan.start().map_err(|short| match short {
+                Short::Lost => DownloadError::NotEnough { segment, live: self.plan.live(), needed },
+                Short::Busy => DownloadError::Busy { segment },
+            })?;
             started.into_iter().for_each(|column| self.columns.start(column, window));
             let missing = needed.saturating_sub(self.columns.gathered());
             if missing == 0 {
@@ -209,6 +217,7 @@ impl Reading {
             match self.columns.wait(may_hedge.then_some(HEDGE_AFTER)).await {
                 Waited::Gathered => {}
                 Waited::Broke { column, had_sent } => self.plan.broke(column, had_sent),
+                Waited::Busy { column } => self.plan.busy(column),
                 Waited::Dead { column } => self.plan.dead(column),
                 Waited::Late => {
                     if let Some(column) = self.plan.hedge() {

@@ -15,7 +15,7 @@ use jsonrpsee::core::RegisterMethodError;
 use jsonrpsee::types::ErrorObjectOwned;
 
 use crate::error::ApiError;
-use crate::limits::{BodyBudget, Limits};
+use crate::limits::{BodyBudget, Downloads, Limits};
 use crate::ports::Backend;
 use methods::Method;
 
@@ -28,6 +28,8 @@ pub struct Context {
     pub limits: Limits,
     /// Bytes of bodies in memory.
     pub budget: BodyBudget,
+    /// Files that are being read.
+    pub downloads: Downloads,
 }
 
 /// Marks calls whose bytes came over a WebSocket: nobody has counted them before the method is called.

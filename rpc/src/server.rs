@@ -17,7 +17,7 @@ use tokio::task::JoinHandle;
 
 use crate::api::{self, Context};
 use crate::http;
-use crate::limits::{BodyBudget, Limits};
+use crate::limits::{BodyBudget, Downloads, Limits};
 use crate::ports::Backend;
 use connection::Connections;
 use guard::Guard;
@@ -79,7 +79,8 @@ impl Server {
         let local_addr = listener.local_addr().map_err(listen_error)?;
 
         let budget = BodyBudget::new(limits.bodies_in_flight_bytes);
-        let context = Context { backend, limits: limits.clone(), budget };
+        let downloads = Downloads::new(&limits);
+        let context = Context { backend, limits: limits.clone(), budget, downloads };
         let rpc = JsonRpc::new(api::module(context.clone())?, &context);
         let router = router(context, rpc.clone());
         let guard = Guard::new(&hosts, &cors_origins);

@@ -19,7 +19,7 @@ use super::params::Object;
 use super::{Context, count, on};
 use crate::error::{ApiError, TryAgain};
 use crate::limits::{CALL_DATA_BYTES_MAX, CURSOR_BYTES_MAX, FILES_PAGE_DEFAULT, FILES_PAGE_MAX, LOCATE_SEGMENTS_MAX};
-use crate::ports::Upload;
+use crate::ports::{Retrieved, Upload};
 use crate::types::{
     ByteRange, FileInfo, FilesQuery, LocateQuery, Located, Page, Quote, QuoteQuery, Receipt, RetrievedData,
     SubmitOptions,
@@ -110,7 +110,7 @@ async fn retrieve(context: Arc<Context>, params: RetrieveParams) -> Result<Retri
     }
     // The bytes and their base64 are in memory at once.
     let _counted = context.budget.reserve(length.saturating_mul(3))?;
-    let retrieved = context.backend.storage.retrieve(file_id, range).await?;
+    let retrieved = read(&context, file_id, range).await?;
     let mut bytes = Vec::new();
     let mut stream = retrieved.stream;
     while let Some(chunk) = stream.try_next().await? {
@@ -124,6 +124,16 @@ async fn retrieve(context: Arc<Context>, params: RetrieveParams) -> Result<Retri
         return Err(ApiError::internal(format!("file {file_id} gave {found} bytes or more instead of {length}")));
     }
     Ok(RetrievedData { data: STANDARD.encode(&bytes), offset: retrieved.offset, size: retrieved.size })
+}
+
+/// Bytes of a file, counted among the downloads as long as their stream lives; also over HTTP.
+pub(crate) async fn read(context: &Context, file: FileId, range: Option<ByteRange>) -> Result<Retrieved, ApiError> {
+    let slot = context.downloads.begin().await?;
+    let Retrieved { offset, size, stream } = context.backend.storage.retrieve(file, range).await?;
+    let counted = stream.inspect(move |_| {
+        let _held = &slot;
+    });
+    Ok(Retrieved { offset, size, stream: counted.boxed() })
 }
 
 async fn file(context: Arc<Context>, params: FileParams) -> Result<FileInfo, ApiError> {
