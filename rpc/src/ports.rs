@@ -19,7 +19,7 @@ use tokio::sync::watch;
 
 use crate::error::ApiError;
 use crate::types::{
-    AccountInfo, ByteRange, FileInfo, FilesQuery, Health, LocateQuery, Located, Page, PeerInfo, PendingInfo,
+    AccountInfo, ByteRange, CodeInfo, FileInfo, FilesQuery, Health, LocateQuery, Located, Page, PeerInfo, PendingInfo,
     ProviderInfo, Quote, QuoteQuery, Receipt, SubmitOptions, SyncState, TransactionResult, ValidatorInfo,
 };
 
@@ -73,6 +73,9 @@ pub trait Storage: Send + Sync + 'static {
     /// # Errors
     /// `NotFound`, `NotEnoughPieces`, `BadParams` for a range past the end; later ones come in the stream.
     async fn retrieve(&self, file: FileId, range: Option<ByteRange>) -> Result<Retrieved, ApiError>;
+
+    /// Bytes that the node keeps in memory while a file of this code is read, however slowly.
+    fn read_bytes_max(&self, code: CodeInfo) -> u64;
 
     /// What is known about a file.
     ///

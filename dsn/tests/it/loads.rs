@@ -4,7 +4,8 @@ use crate::hostile::{Liar, Lie};
 use crate::support::{GENESIS, MemorySegment, Provider, SMALL, bytes_of, client, config, providers, wait_until};
 use crate::uploads::{columns, upload};
 use dsn::{
-    DownloadError, Peer, PeerTarget, PieceService, Segment, SegmentReader, ServiceLimits, Stripes, upload_segment,
+    DownloadError, Peer, PeerTarget, PieceService, Segment, SegmentReader, ServiceLimits, Stripes, read_bytes_max,
+    upload_segment,
 };
 use futures::{StreamExt as _, TryStreamExt as _};
 use pieces::ErasureCode;
@@ -177,6 +178,17 @@ async fn a_holder_without_room_is_busy_and_its_piece_is_not_lost() {
     (with_busy[0], with_busy[1], with_busy[3]) = (None, Some(dead().await), None);
     let error = read(&client, segment(&stored, with_busy), 0..1).await.unwrap_err();
     assert!(matches!(error, DownloadError::NotEnough { segment: 0, live: 1, needed: 2 }), "{error:?}");
+}
+
+/// The API counts every download with this; a hundred of them must fit into what bodies may take, 128 MiB.
+#[test]
+fn what_a_reader_keeps_in_memory_follows_from_its_code() {
+    const KIB: u64 = 1024;
+    assert_eq!(read_bytes_max(&WIDE), 2 * (256 + 4 * 64) * KIB + 2 * 64 * KIB);
+    // Small units are read many at a time, large ones alone.
+    assert_eq!(read_bytes_max(&SMALL), read_bytes_max(&WIDE));
+    assert_eq!(read_bytes_max(&ErasureCode::new(1, 2, 256 * 1024)), (256 + 4 * 256) * KIB + 2 * 256 * KIB);
+    assert!(100 * read_bytes_max(&WIDE) < 128 * KIB * KIB);
 }
 
 async fn dead() -> PeerTarget {

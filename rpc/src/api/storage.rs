@@ -100,7 +100,8 @@ async fn retrieve(context: Arc<Context>, params: RetrieveParams) -> Result<Retri
     if range.is_some_and(|range| range.length > CALL_DATA_BYTES_MAX) {
         return Err(TOO_LARGE);
     }
-    let size = context.backend.storage.file(file_id).await?.size;
+    let file = context.backend.storage.file(file_id).await?;
+    let size = file.size;
     if range.is_none() && size > CALL_DATA_BYTES_MAX {
         return Err(TOO_LARGE);
     }
@@ -110,7 +111,7 @@ async fn retrieve(context: Arc<Context>, params: RetrieveParams) -> Result<Retri
     }
     // The bytes and their base64 are in memory at once.
     let _counted = context.budget.reserve(length.saturating_mul(3))?;
-    let retrieved = read(&context, file_id, range).await?;
+    let retrieved = read(&context, &file, range).await?;
     let mut bytes = Vec::new();
     let mut stream = retrieved.stream;
     while let Some(chunk) = stream.try_next().await? {
@@ -126,12 +127,14 @@ async fn retrieve(context: Arc<Context>, params: RetrieveParams) -> Result<Retri
     Ok(RetrievedData { data: STANDARD.encode(&bytes), offset: retrieved.offset, size: retrieved.size })
 }
 
-/// Bytes of a file, counted among the downloads as long as their stream lives; also over HTTP.
-pub(crate) async fn read(context: &Context, file: FileId, range: Option<ByteRange>) -> Result<Retrieved, ApiError> {
+/// Bytes of a file, counted among the downloads and the bodies in flight as long as their stream lives; also over HTTP.
+pub(crate) async fn read(context: &Context, file: &FileInfo, range: Option<ByteRange>) -> Result<Retrieved, ApiError> {
     let slot = context.downloads.begin().await?;
-    let Retrieved { offset, size, stream } = context.backend.storage.retrieve(file, range).await?;
+    let storage = &context.backend.storage;
+    let window = context.budget.reserve(storage.read_bytes_max(file.code))?;
+    let Retrieved { offset, size, stream } = storage.retrieve(file.file_id, range).await?;
     let counted = stream.inspect(move |_| {
-        let _held = &slot;
+        let _held = (&slot, &window);
     });
     Ok(Retrieved { offset, size, stream: counted.boxed() })
 }

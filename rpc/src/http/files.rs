@@ -141,7 +141,7 @@ pub(super) async fn download(
         Wanted::Part(range) => (StatusCode::PARTIAL_CONTENT, Some(range)),
     };
     let ByteRange { offset, length } = range.unwrap_or(ByteRange { offset: 0, length: size });
-    let stream = begun(storage::read(&context, file.file_id, range).await?.stream).await?;
+    let stream = begun(storage::read(&context, &file, range).await?.stream).await?;
     if range.is_some() {
         let last = offset.saturating_add(length).saturating_sub(1);
         answer.insert(CONTENT_RANGE, header(&format!("bytes {offset}-{last}/{size}")));

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use futures::stream;
 use serde_json::{Value, json};
 
-use crate::memory::{PENDING, id_of};
+use crate::memory::{PENDING, READ_BYTES_MAX, id_of};
 use crate::raw::{Raw, exchange};
 use crate::world::{Refused, World};
 
@@ -227,6 +227,20 @@ async fn a_download_too_many_is_told_to_come_again() {
     assert_eq!(world.http.head(world.url(&path)).send().await.unwrap().status(), 200);
     drop(clients);
     while world.call("storage_retrieve", &small).await.is_err() {}
+}
+
+#[tokio::test]
+async fn what_a_download_keeps_in_memory_counts_among_the_bodies_in_flight() {
+    let two = u32::try_from(2 * READ_BYTES_MAX).unwrap();
+    let world = World::limited(|limits| limits.bodies_in_flight_bytes = two).await;
+    let file = world.memory.put(&vec![7; 32 * 1024 * 1024], &Default::default()).file_id;
+    let path = format!("/v1/files/{file}");
+    let clients = [stalled(&world, &path).await, stalled(&world, &path).await];
+    let third = world.http.get(world.url(&path)).send().await.unwrap();
+    let (status, refused) = crate::world::http_refusal(third).await;
+    assert_eq!((status, refused.code, &refused.data["reason"]), (503, 1007, &json!("overloaded")));
+    drop(clients);
+    while world.http.get(world.url(&path)).send().await.unwrap().status() == 503 {}
 }
 
 #[tokio::test]
