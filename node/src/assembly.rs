@@ -137,10 +137,11 @@ impl Node {
         async move { format!("the consensus engine ended: {}", ended.await) }
     }
 
-    /// Stops in the order of the arrows: clients first, so that nothing new comes in, blocks last.
-    pub async fn stop(self) {
+    /// Stops in the order of the arrows: clients first, so that nothing new comes in, blocks last. What clients have
+    /// under way may end within its grace, which `hurry` cuts.
+    pub async fn stop(self, hurry: impl Future<Output = ()>) {
         self.chain.stop_waiting();
-        self.rpc.stop().await;
+        self.rpc.stop_unless(hurry).await;
         self.status.abort();
         self.consensus.stop().await;
         self.peer.stop().await;

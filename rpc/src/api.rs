@@ -17,6 +17,7 @@ use jsonrpsee::types::ErrorObjectOwned;
 use crate::error::ApiError;
 use crate::limits::{BodyBudget, Downloads, Limits};
 use crate::ports::Backend;
+use crate::stopping::Stopping;
 use methods::Method;
 
 /// What handlers work with.
@@ -30,6 +31,8 @@ pub struct Context {
     pub budget: BodyBudget,
     /// Files that are being read.
     pub downloads: Downloads,
+    /// When the server stops.
+    pub stopping: Stopping,
 }
 
 /// Marks calls whose bytes came over a WebSocket: nobody has counted them before the method is called.

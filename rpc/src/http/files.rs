@@ -53,7 +53,7 @@ struct DownloadQuery {
 /// `PUT|POST /v1/files`: 201 and the receipt when the recording block is final.
 pub(super) async fn upload(State(context): State<Arc<Context>>, request: Request) -> Response {
     let (parts, body) = request.into_parts();
-    let source = Source::new(body, &parts.headers);
+    let source = Source::new(body, &parts.headers, context.stopping.clone());
     let (options, intake) = match prepare(&context, &parts.uri, &parts.headers).await {
         Ok(prepared) => prepared,
         Err(error) => return error.into_response(),

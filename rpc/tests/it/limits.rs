@@ -258,6 +258,19 @@ async fn a_client_that_does_not_read_gives_its_place_to_the_next() {
 }
 
 #[tokio::test]
+async fn whoever_is_in_a_hurry_waits_for_no_client() {
+    let world = World::limited(|limits| {
+        (limits.stop_grace, limits.write_stall) = (Duration::from_secs(3600), Duration::from_secs(3600));
+    })
+    .await;
+    let file = world.memory.put(&vec![7; 32 * 1024 * 1024], &Default::default()).file_id;
+    let mut client = stalled(&world, &format!("/v1/files/{file}")).await;
+    let stopped = tokio::time::timeout(Duration::from_secs(60), world.stop_at_once());
+    stopped.await.expect("it stops long before its grace ends");
+    assert!(client.rest().await.len() < 32 * 1024 * 1024);
+}
+
+#[tokio::test]
 async fn a_stopped_server_lets_go_of_its_port_and_its_clients() {
     let world = World::start().await;
     let addr = world.addr();
