@@ -19,19 +19,36 @@ use bytes::Bytes;
 use column::{Columns, Waited};
 use futures::stream::{self, BoxStream, StreamExt as _};
 use pieces::{DecodeError, ErasureCode, SegmentDecoder, SegmentManifest, SliceError};
-use plan::DownloadPlan;
+use plan::{DownloadPlan, Short};
 use std::collections::VecDeque;
 use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
-use window::{Windows, decode};
+use window::{Windows, decode, stripes_per_window};
 
 /// Verified windows that wait for each column, beside the one that is being received.
-pub const PREFETCH_WINDOWS: usize = 2;
+pub const PREFETCH_WINDOWS: usize = 1;
+/// Bytes of a window in each piece, or one unit if that is more. Small, because every reader keeps a few of them for
+/// each column; the transport keeps the holders sending meanwhile.
+pub const READ_WINDOW_BYTES: u32 = 64 * 1024;
+/// What the transport takes in of each column before anybody reads it: yamux lets a sender go so far ahead at first.
+const RECEIVED_AHEAD_BYTES: u64 = 256 * 1024;
 /// A window that lacks at most this many columns is worth asking others for.
 pub const HEDGES_MAX: usize = 2;
 /// How long nothing has to come before others are asked too.
 pub const HEDGE_AFTER: Duration = Duration::from_secs(2);
+
+/// Bytes that reading a file of this code keeps in memory at most, however slowly it is read.
+pub fn read_bytes_max(code: &ErasureCode) -> u64 {
+    /// The encoded window, the one that waits for the queue, and the one that is decoded and handed out.
+    const IN_HAND: u64 = 3;
+    let window = u64::from(stripes_per_window(code.unit_bytes)) * u64::from(code.unit_bytes);
+    let queued = u64::try_from(PREFETCH_WINDOWS).unwrap_or(u64::MAX);
+    let column = RECEIVED_AHEAD_BYTES.saturating_add(window.saturating_mul(queued.saturating_add(IN_HAND)));
+    // A column that is read because another is slow replaces it; until then one of the two has not sent a window.
+    let hedges = u64::try_from(HEDGES_MAX).unwrap_or(u64::MAX).saturating_mul(window);
+    column.saturating_mul(code.k.into()).saturating_add(hedges)
+}
 
 /// Where a segment is.
 #[derive(Clone, Debug)]
@@ -58,6 +75,12 @@ pub enum DownloadError {
         live: usize,
         /// Pieces needed.
         needed: usize,
+    },
+    /// There are enough pieces, but their holders or this peer have no room for one more reader now.
+    #[error("segment {segment}: its holders have no room for one more reader now")]
+    Busy {
+        /// The segment.
+        segment: u16,
     },
     /// No such stripes, or not a segment coded so.
     #[error("segment {segment}: stripes {start}..{end} of {count} cannot be read")]
@@ -181,6 +204,7 @@ impl Reading {
             self.columns.stop_all();
             return Ok(None);
         };
+        self.plan.next_window();
         self.gather(window).await?;
         let slices = self.columns.take();
         self.next_window += 1;
@@ -194,10 +218,11 @@ impl Reading {
     async fn gather(&mut self, window: u64) -> Result<(), DownloadError> {
         let needed = usize::from(self.segment.code.k);
         loop {
-            let Some(started) = self.plan.start() else {
-                let (segment, live) = (self.segment.segment, self.plan.live());
-                return Err(DownloadError::NotEnough { segment, live, needed });
-            };
+            let segment = self.segment.segment;
+            let started = self.plan.start().map_err(|short| match short {
+                Short::Lost => DownloadError::NotEnough { segment, live: self.plan.live(), needed },
+                Short::Busy => DownloadError::Busy { segment },
+            })?;
             started.into_iter().for_each(|column| self.columns.start(column, window));
             let missing = needed.saturating_sub(self.columns.gathered());
             if missing == 0 {
@@ -209,6 +234,7 @@ impl Reading {
             match self.columns.wait(may_hedge.then_some(HEDGE_AFTER)).await {
                 Waited::Gathered => {}
                 Waited::Broke { column, had_sent } => self.plan.broke(column, had_sent),
+                Waited::Busy { column } => self.plan.busy(column),
                 Waited::Dead { column } => self.plan.dead(column),
                 Waited::Late => {
                     if let Some(column) = self.plan.hedge() {

@@ -33,7 +33,7 @@ pub mod store;
 pub mod upload;
 
 pub use admission::{Admission, Admitted, AdmittedKind};
-pub use download::{DownloadError, Segment, SegmentReader, Stripes};
+pub use download::{DownloadError, Segment, SegmentReader, Stripes, read_bytes_max};
 pub use libp2p::Multiaddr;
 pub use net::{AlreadyServing, OpenError, Peer, PeerConfig, PeerLimits, PeerTarget, StartError, Timeouts};
 pub use protocol::get::{GetError, SliceStream};

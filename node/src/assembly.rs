@@ -58,6 +58,7 @@ pub struct NodeConfig {
 
 /// A running node.
 pub struct Node {
+    chain: Arc<Chain>,
     rpc: RunningServer,
     consensus: ConsensusHandle,
     providers: Vec<Provider>,
@@ -128,8 +129,8 @@ impl Node {
         server.cors_origins = config.rpc_cors;
         let rpc = Server::start(server, api).await.context("start the API; --rpc-port gives it another port")?;
         tracing::info!("JSON-RPC listening on http://{}", rpc.local_addr());
-        let status = tokio::spawn(status::report(chain, peer.clone(), traffic));
-        Ok(Self { rpc, consensus, providers, peer, status })
+        let status = tokio::spawn(status::report(chain.clone(), peer.clone(), traffic));
+        Ok(Self { chain, rpc, consensus, providers, peer, status })
     }
 
     /// Resolves with a reason if a part that the node cannot do without ends by itself.
@@ -138,9 +139,11 @@ impl Node {
         async move { format!("the consensus engine ended: {}", ended.await) }
     }
 
-    /// Stops in the order of the arrows: clients first, so that nothing new comes in, blocks last.
-    pub async fn stop(self) {
-        self.rpc.stop().await;
+    /// Stops in the order of the arrows: clients first, so that nothing new comes in, blocks last. What clients have
+    /// under way may end within its grace, which `hurry` cuts.
+    pub async fn stop(self, hurry: impl Future<Output = ()>) {
+        self.chain.stop_waiting();
+        self.rpc.stop_unless(hurry).await;
         self.status.abort();
         self.consensus.stop().await;
         self.peer.stop().await;

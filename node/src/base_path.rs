@@ -1,10 +1,15 @@
 //! The folders of a node: `BASE/chains/ID/{ledger,pieces,consensus,keystore,network,spool,uploads}`.
 
 use std::fs::{self, File};
+use std::io;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 use fs4::fs_std::FileExt;
+
+/// How the folders of `--tmp` begin.
+const TEMPORARY_PREFIX: &str = "piecewise-";
 
 /// A node's folder of one chain, locked against a second node for as long as this lives.
 #[derive(Debug)]
@@ -20,9 +25,14 @@ impl BasePath {
     /// Opens `base`, a temporary folder, or the user's data folder, and locks the chain's part of it.
     pub fn open(base: Option<&Path>, temporary: bool, chain_id: &str) -> anyhow::Result<Self> {
         let temporary = temporary
-            .then(|| tempfile::Builder::new().prefix("piecewise-").tempdir())
+            .then(|| tempfile::Builder::new().prefix(TEMPORARY_PREFIX).tempdir())
             .transpose()
             .context("make a temporary folder")?;
+        if let Some(folder) = &temporary
+            && let Err(error) = forget_ended(folder.path())
+        {
+            tracing::warn!(%error, "cannot look for what earlier nodes left behind");
+        }
         let root = match &temporary {
             Some(folder) => folder.path().to_owned(),
             None => root_of(base)?,
@@ -93,6 +103,47 @@ fn chain_in(root: &Path, chain_id: &str) -> PathBuf {
     root.join("chains").join(chain_id)
 }
 
+/// Removes the temporary folders of nodes that ended without doing so themselves, as by SIGKILL: those beside `own`, of
+/// the same user, whose locks are free.
+fn forget_ended(own: &Path) -> io::Result<()> {
+    let user = fs::metadata(own)?.uid();
+    for entry in fs::read_dir(own.parent().unwrap_or(own))? {
+        let entry = entry?;
+        let (path, is_ours) = (entry.path(), entry.file_name().to_string_lossy().starts_with(TEMPORARY_PREFIX));
+        if !is_ours || path == own {
+            continue;
+        }
+        // Of the entry itself, not of what a link leads to. It may be gone by now, by another node's doing.
+        let Ok(metadata) = entry.metadata() else { continue };
+        if !metadata.is_dir() || metadata.uid() != user {
+            continue;
+        }
+        if let Ok(Some(_locks)) = locks_of_ended(&path) {
+            match fs::remove_dir_all(&path) {
+                Ok(()) => tracing::info!(folder = %path.display(), "removed what an earlier node left behind"),
+                Err(error) => tracing::warn!(folder = %path.display(), %error, "cannot remove it"),
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The locks of all chains in a temporary folder, taken; none if a node may still use it, or none ever did.
+fn locks_of_ended(root: &Path) -> io::Result<Option<Vec<File>>> {
+    let mut locks = Vec::new();
+    for chain in fs::read_dir(root.join("chains"))? {
+        let chain = chain?.path();
+        let lock = File::open(chain.join("lock"))?;
+        // A node that has made nothing but its lock may be about to take it.
+        let is_used = fs::read_dir(&chain)?.count() > 1;
+        if !is_used || !lock.try_lock_exclusive()? {
+            return Ok(None);
+        }
+        locks.push(lock);
+    }
+    Ok((!locks.is_empty()).then_some(locks))
+}
+
 /// The user's data folder if none is given.
 fn root_of(base: Option<&Path>) -> anyhow::Result<PathBuf> {
     if let Some(base) = base {
@@ -102,3 +153,6 @@ fn root_of(base: Option<&Path>) -> anyhow::Result<PathBuf> {
     let folders = folders.context("there is no home folder; give --base-path")?;
     Ok(folders.data_dir().to_owned())
 }
+
+#[cfg(test)]
+mod tests;

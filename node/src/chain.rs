@@ -29,6 +29,7 @@ use runtime::types::{
 };
 use runtime::validate::{check_decided, check_live_time};
 use tokio::sync::{Notify, watch};
+use tokio_util::sync::CancellationToken;
 
 /// The key that votes and the account it votes for.
 #[derive(Debug)]
@@ -48,6 +49,7 @@ pub struct Chain {
     candidates: Mutex<HashMap<BlockHash, Executable>>,
     head: watch::Sender<Arc<Head>>,
     work: Notify,
+    stopping: CancellationToken,
 }
 
 /// A block with what it changes.
@@ -62,7 +64,8 @@ impl Chain {
     pub fn new(ledger: Ledger, mempool: Mempool, validator: ValidatorKeys) -> Self {
         let head = watch::Sender::new(ledger.head());
         let candidates = Mutex::new(HashMap::new());
-        Self { ledger, mempool, validator, candidates, head, work: Notify::new() }
+        let stopping = CancellationToken::new();
+        Self { ledger, mempool, validator, candidates, head, work: Notify::new(), stopping }
     }
 
     /// The blocks and the state.
@@ -78,6 +81,16 @@ impl Chain {
     /// The last committed block, and every one after it.
     pub fn watch_head(&self) -> watch::Receiver<Arc<Head>> {
         self.head.subscribe()
+    }
+
+    /// Tells everyone who waits for a block that none may come any more.
+    pub fn stop_waiting(&self) {
+        self.stopping.cancel();
+    }
+
+    /// Resolves when the node stops; whoever waits for the head waits for this too.
+    pub async fn stopped(&self) {
+        self.stopping.cancelled().await;
     }
 
     /// Parameters in force now.

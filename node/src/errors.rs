@@ -36,6 +36,6 @@ pub fn of_call(error: CallError) -> ApiError {
         CallError::Failed { rule, .. } => ApiError::Rejected { rule },
         CallError::Ledger(error) => ApiError::internal(error),
         CallError::Dropped { .. } => TryAgain::Overloaded("the transaction was dropped; send the file again").into(),
-        CallError::Stopping => TryAgain::Overloaded("the node is stopping").into(),
+        CallError::Stopping => TryAgain::Stopping.into(),
     }
 }

@@ -9,9 +9,9 @@ use bytes::Bytes;
 use dsn::{DownloadError, Segment as DsnSegment, SegmentReader};
 use futures::stream::{BoxStream, StreamExt, TryStreamExt};
 use pieces::{ErasureCode, FileId, SegmentManifest, plan_range};
-use rpc::ApiError;
 use rpc::ports::{ByteStream, Retrieved};
 use rpc::types::ByteRange;
+use rpc::{ApiError, TryAgain};
 
 use runtime::tables::File;
 
@@ -141,6 +141,9 @@ fn of_download(error: DownloadError) -> ApiError {
             live: u32::try_from(live).unwrap_or(u32::MAX),
             needed: u32::try_from(needed).unwrap_or(u32::MAX),
         },
+        DownloadError::Busy { .. } => {
+            TryAgain::Overloaded("the holders of the file have no room for one more reader").into()
+        }
         other => ApiError::internal(other),
     }
 }

@@ -1,21 +1,30 @@
 //! Signals, and how long the parts of a node may take to stop.
 
-use std::future::Future;
+use std::io;
 use std::time::Duration;
 
-use tokio::signal::unix::{SignalKind, signal as listen};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// Blocking work, such as a synced write, may finish for this long at the very end.
 pub const BLOCKING_GRACE: Duration = Duration::from_secs(10);
 
-/// Resolves with the signal's name when SIGINT or SIGTERM comes. Listening begins at once, not at the first poll.
-pub fn signal() -> std::io::Result<impl Future<Output = &'static str>> {
-    let mut interrupt = listen(SignalKind::interrupt())?;
-    let mut terminate = listen(SignalKind::terminate())?;
-    Ok(async move {
+/// The signals that end a node: the first one in order, the second one at once.
+pub struct Signals {
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl Signals {
+    /// Listens from now on.
+    pub fn listen() -> io::Result<Self> {
+        Ok(Self { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())? })
+    }
+
+    /// Resolves with the signal's name when the next SIGINT or SIGTERM comes.
+    pub async fn next(&mut self) -> &'static str {
         tokio::select! {
-            _ = interrupt.recv() => "SIGINT",
-            _ = terminate.recv() => "SIGTERM",
+            _ = self.interrupt.recv() => "SIGINT",
+            _ = self.terminate.recv() => "SIGTERM",
         }
-    })
+    }
 }

@@ -98,7 +98,11 @@ impl Submitter {
                 // It may have been committed between the two looks.
                 return self.look(hash)?.ok_or(CallError::Dropped { hash });
             }
-            head.changed().await.map_err(|_| CallError::Stopping)?;
+            tokio::select! {
+                changed = head.changed() => changed.map_err(|_| CallError::Stopping)?,
+                // It may have been committed just now.
+                () = self.chain.stopped() => return self.look(hash)?.ok_or(CallError::Stopping),
+            }
         }
     }
 
@@ -160,3 +164,6 @@ fn sign_and_submit(chain: &Chain, pair: &KeyPair, call: Call) -> Result<TxHash, 
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -18,8 +18,9 @@ use jsonrpsee::core::RegisterMethodError;
 use jsonrpsee::types::ErrorObjectOwned;
 
 use crate::error::ApiError;
-use crate::limits::{BodyBudget, Limits};
+use crate::limits::{BodyBudget, Downloads, Limits};
 use crate::ports::Backend;
+use crate::stopping::Stopping;
 use methods::Method;
 
 /// What handlers work with.
@@ -31,6 +32,10 @@ pub struct Context {
     pub limits: Limits,
     /// Bytes of bodies in memory.
     pub budget: BodyBudget,
+    /// Files that are being read.
+    pub downloads: Downloads,
+    /// When the server stops.
+    pub stopping: Stopping,
 }
 
 /// Marks calls whose bytes came over a WebSocket: nobody has counted them before the method is called.

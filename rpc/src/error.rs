@@ -101,6 +101,9 @@ pub enum TryAgain {
     /// The node is behind the chain.
     #[error("the node is syncing")]
     Syncing,
+    /// The node is about to end.
+    #[error("the node is stopping")]
+    Stopping,
     /// The node is alone.
     #[error("the node has no peers")]
     NoPeers,
@@ -127,6 +130,7 @@ impl TryAgain {
         match self {
             Self::Overloaded(what) => json!({ "reason": "overloaded", "what": what }),
             Self::Syncing => json!({ "reason": "syncing" }),
+            Self::Stopping => json!({ "reason": "stopping" }),
             Self::NoPeers => json!({ "reason": "noPeers" }),
             Self::ProviderUnavailable { provider } => json!({ "reason": "providerUnavailable", "provider": provider }),
             Self::Unfinished { upload_id, file_id, tx_hash } => {

@@ -25,6 +25,7 @@ pub mod http;
 pub mod limits;
 pub mod ports;
 pub mod server;
+pub mod stopping;
 pub mod types;
 
 pub use client::{Client, ClientError};

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::timeout;
 
 use crate::error::TryAgain;
 
@@ -38,6 +39,10 @@ pub struct Limits {
     pub bodies_in_flight_bytes: u32,
     /// What a streamed upload counts as among them: what sits in its buffers.
     pub upload_window_bytes: u32,
+    /// Files that are read for clients at once. Each holds streams to providers, of which there are few.
+    pub downloads: u32,
+    /// A client waits so long for its turn to read a file.
+    pub download_wait: Duration,
     /// Connections, all clients together. Idle ones are cheap; bodies are bounded by themselves.
     pub connections: u32,
     /// WebSocket connections among them.
@@ -74,6 +79,8 @@ impl Default for Limits {
             bodies_in_flight_bytes: 128 * MIB,
             // So small that every connection there may be can hold one.
             upload_window_bytes: 64 * 1024,
+            downloads: 64,
+            download_wait: Duration::from_secs(5),
             connections: 2048,
             websockets: 64,
             websocket_queue: 16,
@@ -87,6 +94,33 @@ impl Default for Limits {
             submit_wait: Duration::from_secs(60),
             upload_wait: Duration::from_secs(600),
             stop_grace: Duration::from_secs(10),
+        }
+    }
+}
+
+/// Counts the files that are being read for clients.
+#[derive(Clone, Debug)]
+pub struct Downloads {
+    slots: Arc<Semaphore>,
+    wait: Duration,
+}
+
+impl Downloads {
+    /// Room for as many as `limits` say.
+    #[must_use]
+    pub fn new(limits: &Limits) -> Self {
+        let most = usize::try_from(limits.downloads).unwrap_or(usize::MAX).min(Semaphore::MAX_PERMITS);
+        Self { slots: Arc::new(Semaphore::new(most)), wait: limits.download_wait }
+    }
+
+    /// A place among them, after those who asked before; given back when dropped.
+    ///
+    /// # Errors
+    /// [`TryAgain::Overloaded`] if there is none in time.
+    pub async fn begin(&self) -> Result<OwnedSemaphorePermit, TryAgain> {
+        match timeout(self.wait, self.slots.clone().acquire_owned()).await {
+            Ok(Ok(slot)) => Ok(slot),
+            Ok(Err(_)) | Err(_) => Err(TryAgain::Overloaded("too many downloads are under way")),
         }
     }
 }

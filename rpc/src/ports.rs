@@ -23,9 +23,9 @@ use tokio::sync::watch;
 
 use crate::error::ApiError;
 use crate::types::{
-    AccountInfo, ByteRange, Extended, FileHealth, FileInfo, FilesQuery, Health, LocateQuery, Located, Page, PeerInfo,
-    PendingInfo, ProviderInfo, Quote, QuoteQuery, Receipt, Released, SubmitOptions, SyncState, TransactionResult,
-    UploadStatus, ValidatorInfo,
+    AccountInfo, ByteRange, CodeInfo, Extended, FileHealth, FileInfo, FilesQuery, Health, LocateQuery, Located, Page,
+    PeerInfo, PendingInfo, ProviderInfo, Quote, QuoteQuery, Receipt, Released, SubmitOptions, SyncState,
+    TransactionResult, UploadStatus, ValidatorInfo,
 };
 
 /// Bytes of a body or a file as they come. An `Err` is the last item and says why there is no more.
@@ -81,6 +81,9 @@ pub trait Storage: Send + Sync + 'static {
     /// # Errors
     /// `NotFound`, `NotEnoughPieces`, `BadParams` for a range past the end; later ones come in the stream.
     async fn retrieve(&self, file: FileId, range: Option<ByteRange>) -> Result<Retrieved, ApiError>;
+
+    /// Bytes that the node keeps in memory while a file of this code is read, however slowly.
+    fn read_bytes_max(&self, code: CodeInfo) -> u64;
 
     /// What is known about a file.
     ///

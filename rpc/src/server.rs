@@ -17,8 +17,9 @@ use tokio::task::JoinHandle;
 
 use crate::api::{self, Context, Transport};
 use crate::http;
-use crate::limits::{BodyBudget, Limits};
+use crate::limits::{BodyBudget, Downloads, Limits};
 use crate::ports::Backend;
+use crate::stopping::Stopping;
 use connection::Connections;
 use guard::Guard;
 use json::JsonRpc;
@@ -79,14 +80,16 @@ impl Server {
         let local_addr = listener.local_addr().map_err(listen_error)?;
 
         let budget = BodyBudget::new(limits.bodies_in_flight_bytes);
-        let context = Context { backend, limits: limits.clone(), budget };
+        let downloads = Downloads::new(&limits);
+        let (stop, stopped) = watch::channel(false);
+        let stopping = Stopping::new(stopped);
+        let context = Context { backend, limits: limits.clone(), budget, downloads, stopping: stopping.clone() };
         let module = |transport| api::module(context.clone(), transport);
         let rpc = JsonRpc::new(module(Transport::Post)?, module(Transport::WebSocket)?, &context);
         let router = router(context, rpc.clone());
         let guard = Guard::new(&hosts, &cors_origins);
 
-        let (stop, stopped) = watch::channel(false);
-        let connections = Connections { router, guard: Arc::new(guard), limits, stopped };
+        let connections = Connections { router, guard: Arc::new(guard), limits, stopping };
         let task = tokio::spawn(connections.serve(listener));
         tracing::info!(%local_addr, "rpc listens");
         Ok(RunningServer { local_addr, stop, rpc, task })
@@ -120,10 +123,22 @@ impl RunningServer {
 
     /// Takes no more connections, lets requests end within their grace, closes WebSockets.
     pub async fn stop(self) {
+        self.stop_unless(std::future::pending()).await;
+    }
+
+    /// As [`stop`](Self::stop), but cuts what is still under way as soon as `hurry` resolves.
+    pub async fn stop_unless(mut self, hurry: impl Future<Output = ()>) {
         self.stop.send_replace(true);
         self.rpc.stop();
-        if let Err(error) = self.task.await {
-            tracing::error!(%error, "the rpc listener ended badly");
+        tokio::select! {
+            ended = &mut self.task => if let Err(error) = ended {
+                tracing::error!(%error, "the rpc listener ended badly");
+            },
+            () = hurry => {
+                tracing::warn!("rpc connections are cut off");
+                // Its connections are its own tasks and end with it.
+                self.task.abort();
+            }
         }
     }
 }

@@ -2,8 +2,9 @@
 
 use super::window::Windows;
 use super::{PREFETCH_WINDOWS, Segment};
-use crate::net::{Peer, PeerTarget};
+use crate::net::{OpenError, Peer, PeerTarget};
 use crate::protocol::get::GetError;
+use crate::refusal::RefusalCode;
 use crate::service::chain;
 use pieces::{PieceHash, VerifiedSlice};
 use std::collections::BTreeMap;
@@ -34,6 +35,8 @@ pub(super) enum Waited {
     Gathered,
     /// A column's stream broke.
     Broke { column: u8, had_sent: bool },
+    /// A column's holder, or this peer, has no room for one more reader now.
+    Busy { column: u8 },
     /// A column's holder is of no use.
     Dead { column: u8 },
     /// Nothing came for long.
@@ -148,6 +151,8 @@ impl Columns {
         warn!(segment = self.segment.segment, column, holder, why, "cannot read a piece from its holder");
         match error {
             Some(GetError::Wire { .. } | GetError::Timeout { .. }) => Waited::Broke { column, had_sent },
+            Some(GetError::Open { source: OpenError::Busy | OpenError::Stopped, .. }) => Waited::Busy { column },
+            Some(GetError::Refused { refusal, .. }) if refusal.code == RefusalCode::Busy => Waited::Busy { column },
             _ => Waited::Dead { column },
         }
     }

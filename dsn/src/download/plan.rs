@@ -9,8 +9,19 @@ enum State {
     Slow,
     /// Being read.
     Active,
+    /// Had no room for one more reader. Says nothing about the piece.
+    Busy,
     /// Of no use: unknown, gone, or lying.
     Dead,
+}
+
+/// Why there are no `k` columns to read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Short {
+    /// Fewer than `k` pieces can be had at all.
+    Lost,
+    /// There are `k`, but some of their holders have no room now.
+    Busy,
 }
 
 /// Which columns of a segment to read. Data columns come first, as they need no decoding.
@@ -32,16 +43,24 @@ impl DownloadPlan {
         self.states.iter().filter(|state| **state != State::Dead).count()
     }
 
-    /// Columns to start now, so that `k` are being read. None if there are no longer `k`.
-    pub(super) fn start(&mut self) -> Option<Vec<u8>> {
+    /// Columns to start now, so that `k` are being read.
+    ///
+    /// # Errors
+    /// There are no `k`.
+    pub(super) fn start(&mut self) -> Result<Vec<u8>, Short> {
         if self.live() < self.k {
-            return None;
+            return Err(Short::Lost);
         }
         let mut started = Vec::new();
         while self.columns(State::Active).count() < self.k {
-            started.push(self.start_one()?);
+            started.push(self.start_one().ok_or(Short::Busy)?);
         }
-        Some(started)
+        Ok(started)
+    }
+
+    /// A window later, holders that had no room may have some.
+    pub(super) fn next_window(&mut self) {
+        self.states.iter_mut().filter(|state| **state == State::Busy).for_each(|state| *state = State::Ready);
     }
 
     /// One column more than are needed, because one is slow. None if there is no other.
@@ -55,6 +74,11 @@ impl DownloadPlan {
     /// pauses for long loses its streams; each time it comes further, so this ends.
     pub(super) fn broke(&mut self, column: u8, had_sent: bool) {
         self.set(column, if had_sent { State::Ready } else { State::Dead });
+    }
+
+    /// A column's holder, or this peer, has no room for one more reader now.
+    pub(super) fn busy(&mut self, column: u8) {
+        self.set(column, State::Busy);
     }
 
     /// A column's holder is of no use.

@@ -1,7 +1,6 @@
 //! Which stripes are read together, and how they are decoded.
 
-use super::{DownloadError, Segment};
-use crate::protocol::get::WINDOW_BYTES;
+use super::{DownloadError, READ_WINDOW_BYTES, Segment};
 use bytes::Bytes;
 use pieces::{SegmentDecoder, VerifiedSlice};
 use std::ops::Range;
@@ -27,7 +26,7 @@ impl Windows {
         }
         let piece_bytes = u32::try_from(code.piece_bytes(len)).map_err(|_| refused())?;
         let unit_bytes = code.unit_bytes;
-        let stripes_per_window = u64::from((WINDOW_BYTES / unit_bytes).max(1));
+        let stripes_per_window = u64::from(stripes_per_window(unit_bytes));
         Ok(Self { stripes, stripes_per_window, unit_bytes, piece_bytes })
     }
 
@@ -38,7 +37,7 @@ impl Windows {
 
     /// Bytes of a window in each piece: whole units.
     pub(super) fn window_bytes(&self) -> u32 {
-        // Below WINDOW_BYTES or a single unit, both far below 2^32.
+        // Below READ_WINDOW_BYTES or a single unit, both far below 2^32.
         u32::try_from(self.stripes_per_window).unwrap_or(1).saturating_mul(self.unit_bytes)
     }
 
@@ -57,6 +56,11 @@ impl Windows {
         let (unit_bytes, piece_bytes) = (u64::from(self.unit_bytes), u64::from(self.piece_bytes));
         (first * unit_bytes).min(piece_bytes)..(self.stripes.end * unit_bytes).min(piece_bytes)
     }
+}
+
+/// Stripes that are read together.
+pub(super) fn stripes_per_window(unit_bytes: u32) -> u32 {
+    READ_WINDOW_BYTES.checked_div(unit_bytes).unwrap_or(1).max(1)
 }
 
 /// Decodes the stripes of one window from the slices of `k` columns.

@@ -135,7 +135,12 @@ impl Actor {
                 // The peer came to us in the meantime.
                 self.swarm.behaviour_mut().streams.open(peer, wanted);
             } else {
-                drop(wanted.reply.send(Err(OpenError::Dial { reason: short(error) })));
+                let error = match error {
+                    // Our own limit of connections says nothing about the peer.
+                    DialError::Denied { .. } => OpenError::Busy,
+                    error => OpenError::Dial { reason: short(error) },
+                };
+                drop(wanted.reply.send(Err(error)));
             }
         }
     }

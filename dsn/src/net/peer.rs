@@ -83,8 +83,8 @@ pub enum OpenError {
         /// What was tried.
         what: &'static str,
     },
-    /// So many streams with this peer are open that none ended in time.
-    #[error("too many streams with this peer")]
+    /// So many streams with this peer, or connections, are open that none ended in time.
+    #[error("too many streams or connections are open here")]
     Busy,
     /// This peer was stopped.
     #[error("this peer was stopped")]

@@ -1,12 +1,17 @@
 //! A segment from k of n holders.
 
 use crate::hostile::{Liar, Lie};
-use crate::support::{MemorySegment, Provider, SMALL, bytes_of, client, providers, wait_until};
+use crate::support::{GENESIS, MemorySegment, Provider, SMALL, bytes_of, client, config, providers, wait_until};
 use crate::uploads::{columns, upload};
-use dsn::{DownloadError, Peer, PeerTarget, Segment, SegmentReader, upload_segment};
+use dsn::{
+    DownloadError, Peer, PeerTarget, PieceService, Segment, SegmentReader, ServiceLimits, Stripes, read_bytes_max,
+    upload_segment,
+};
 use futures::{StreamExt as _, TryStreamExt as _};
 use pieces::ErasureCode;
 use std::ops::Range;
+use std::sync::Arc;
+use std::time::Duration;
 
 /// Units of a real size, so that a segment has several windows.
 const WIDE: ErasureCode = ErasureCode::new(2, 4, 64 * 1024);
@@ -129,6 +134,61 @@ async fn dropping_the_stream_stops_the_holders() {
     wait_until(|| liar.ended() == 1).await;
     // It had sent only what fits into the queues on the way, not its whole piece of 20 MB.
     assert!(liar.sent_bytes() < 16_000_000, "{}", liar.sent_bytes());
+}
+
+/// Readers that stopped reading use up this peer's streams: the pieces are all there, and nobody may call them lost.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_peer_without_free_streams_is_busy_and_no_piece_is_lost() {
+    let len = 20_000_000;
+    let (_, holders, stored) = stored(WIDE, bytes_of(3, len)).await;
+    let mut few = config(GENESIS);
+    few.limits.streams_per_peer = 1;
+    few.timeouts.connect = Duration::from_secs(1);
+    let client = Peer::start(few).await.unwrap();
+    let stripes = 0..WIDE.stripe_count(u64::try_from(len).unwrap());
+    let stalled = async || -> Stripes {
+        let reader = SegmentReader::new(client.clone(), segment(&stored, targets(&holders))).unwrap();
+        let mut stripes = reader.stripes(stripes.clone()).unwrap();
+        stripes.next().await.unwrap().unwrap();
+        stripes
+    };
+    let first = stalled().await;
+    let _second = stalled().await;
+    let error = read(&client, segment(&stored, targets(&holders)), 0..1).await.unwrap_err();
+    assert!(matches!(error, DownloadError::Busy { segment: 0 }), "{error:?}");
+    // Whoever goes away makes room.
+    drop(first);
+    let got = read(&client, segment(&stored, targets(&holders)), stripes.clone()).await.unwrap();
+    assert!(got == stored.content);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_holder_without_room_is_busy_and_its_piece_is_not_lost() {
+    let (client, holders, stored) = stored(WIDE, bytes_of(3, 500_000)).await;
+    let mut with_busy = targets(&holders);
+    for (holder, target) in holders.iter().zip(&mut with_busy).take(3) {
+        let busy = Peer::start(config(GENESIS)).await.unwrap();
+        let none = ServiceLimits { gets: 0, ..ServiceLimits::default() };
+        busy.serve(PieceService::with_limits(Arc::clone(&holder.store), holder.chain.clone(), none)).unwrap();
+        *target = Some(busy.target());
+    }
+    let error = read(&client, segment(&stored, with_busy.clone()), 0..1).await.unwrap_err();
+    assert!(matches!(error, DownloadError::Busy { segment: 0 }), "{error:?}");
+    // Where the others are really gone, too few are left, and the busy one counts as one of them.
+    (with_busy[0], with_busy[1], with_busy[3]) = (None, Some(dead().await), None);
+    let error = read(&client, segment(&stored, with_busy), 0..1).await.unwrap_err();
+    assert!(matches!(error, DownloadError::NotEnough { segment: 0, live: 1, needed: 2 }), "{error:?}");
+}
+
+/// The API counts every download with this; a hundred of them must fit into what bodies may take, 128 MiB.
+#[test]
+fn what_a_reader_keeps_in_memory_follows_from_its_code() {
+    const KIB: u64 = 1024;
+    assert_eq!(read_bytes_max(&WIDE), 2 * (256 + 4 * 64) * KIB + 2 * 64 * KIB);
+    // Small units are read many at a time, large ones alone.
+    assert_eq!(read_bytes_max(&SMALL), read_bytes_max(&WIDE));
+    assert_eq!(read_bytes_max(&ErasureCode::new(1, 2, 256 * 1024)), (256 + 4 * 256) * KIB + 2 * 256 * KIB);
+    assert!(100 * read_bytes_max(&WIDE) < 128 * KIB * KIB);
 }
 
 async fn dead() -> PeerTarget {

@@ -5,12 +5,12 @@ mod locate;
 
 use async_trait::async_trait;
 use parity_scale_codec::Encode;
-use pieces::FileId;
+use pieces::{ErasureCode, FileId};
 use rpc::ApiError;
 use rpc::ports::{ByteStream, Retrieved, Storage, Upload};
 use rpc::types::{
-    ByteRange, Extended, FileHealth, FileInfo, FilesQuery, LeaseInfo, LocateQuery, Located, Page, Quote, QuoteQuery,
-    Released, SubmitOptions,
+    ByteRange, CodeInfo, Extended, FileHealth, FileInfo, FilesQuery, LeaseInfo, LocateQuery, Located, Page, Quote,
+    QuoteQuery, Released, SubmitOptions,
 };
 use runtime::fees::fee;
 use runtime::state::{StateView, decode_value, prefix_end};
@@ -89,6 +89,10 @@ impl Storage for StorageBackend {
 
     async fn retrieve(&self, file: FileId, range: Option<ByteRange>) -> Result<Retrieved, ApiError> {
         self.fetch.retrieve(file, range).await
+    }
+
+    fn read_bytes_max(&self, code: CodeInfo) -> u64 {
+        dsn::read_bytes_max(&ErasureCode::new(code.k, code.n, code.unit))
     }
 
     async fn file(&self, file: FileId) -> Result<FileInfo, ApiError> {

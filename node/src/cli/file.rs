@@ -1,10 +1,11 @@
 //! `node file`: put files into a network through a running node, get them back, see where their pieces are, pay for them.
 
 mod leases;
+mod output;
 mod progress;
 
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::{Context, bail};
 use clap::{Args, Subcommand};
@@ -16,6 +17,7 @@ use tokio::io::AsyncWriteExt;
 use tokio_util::io::ReaderStream;
 
 use leases::{ExtendArgs, FileArgs, ListArgs};
+use output::Output;
 use progress::Progress;
 
 /// Bytes that are read and sent at once.
@@ -215,6 +217,8 @@ impl PutArgs {
 
 impl GetArgs {
     async fn run(self) -> anyhow::Result<()> {
+        // Before anything is fetched: a place that cannot be written is no reason to send a whole file.
+        let mut output = self.output.as_deref().map_or_else(|| Ok(Output::stdout()), Output::open)?;
         let client = Client::builder().no_proxy().build()?;
         let info = self.remote.call(&client, "storage_file", json!([self.file])).await?;
         let size = info["size"].as_u64().context("the node names no size")?;
@@ -223,30 +227,16 @@ impl GetArgs {
         let response = client.get(url).send().await.with_context(|| self.remote.unreachable())?;
         let response = success(response).await?;
         let progress = Progress::start("get", size);
-        match &self.output {
-            Some(path) => save(response, path, wanted, &progress).await?,
-            None => copy(response, &mut tokio::io::stdout(), wanted, &progress).await?,
-        }
+        copy(response, output.writer(), wanted, &progress).await?;
+        output.finish().await?;
         progress.finish();
         Ok(())
     }
 }
 
-/// Writes beside `path` first, so that `path` never holds half a file.
-async fn save(response: Response, path: &Path, wanted: ContentHash, progress: &Progress) -> anyhow::Result<()> {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let named = tempfile::Builder::new().prefix(".piecewise-").tempfile_in(folder);
-    let (file, temporary) = named.with_context(|| format!("write in {}", folder.display()))?.into_parts();
-    let mut file = tokio::fs::File::from_std(file);
-    copy(response, &mut file, wanted, progress).await?;
-    file.sync_all().await.with_context(|| format!("write {}", path.display()))?;
-    temporary.persist(path).with_context(|| format!("write {}", path.display()))?;
-    Ok(())
-}
-
 async fn copy(
     response: Response,
-    out: &mut (impl tokio::io::AsyncWrite + Unpin),
+    out: &mut (dyn tokio::io::AsyncWrite + Unpin),
     wanted: ContentHash,
     progress: &Progress,
 ) -> anyhow::Result<()> {

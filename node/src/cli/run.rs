@@ -8,6 +8,7 @@ use clap::Args;
 
 use crate::assembly::{Node, NodeConfig};
 use crate::base_path::BasePath;
+use crate::shutdown::Signals;
 use crate::{shutdown, telemetry};
 
 /// Flags of a running node.
@@ -67,16 +68,20 @@ impl RunArgs {
         };
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("start the runtime")?;
         let result = runtime.block_on(async {
-            let signal = shutdown::signal().context("listen for signals")?;
+            let mut signals = Signals::listen().context("listen for signals")?;
             let node = Node::start(spec, &base, config).await?;
             let ended = tokio::select! {
-                name = signal => {
+                name = signals.next() => {
                     tracing::info!(signal = name, "stopping");
                     Ok(())
                 }
                 reason = node.ended() => Err(crate::cli::ExitReason::PartEnded(reason).into()),
             };
-            node.stop().await;
+            let hurry = async {
+                let name = signals.next().await;
+                tracing::info!(signal = name, "stopping at once");
+            };
+            node.stop(hurry).await;
             ended
         });
         runtime.shutdown_timeout(shutdown::BLOCKING_GRACE);

@@ -20,6 +20,7 @@ use super::uploads::final_by;
 use super::{Context, count, on};
 use crate::error::{ApiError, TryAgain};
 use crate::limits::{CALL_DATA_BYTES_MAX, CURSOR_BYTES_MAX, FILES_PAGE_DEFAULT, FILES_PAGE_MAX, LOCATE_SEGMENTS_MAX};
+use crate::ports::Retrieved;
 use crate::types::{
     ByteRange, FileInfo, FilesQuery, LocateQuery, Located, Page, Quote, QuoteQuery, Receipt, RetrievedData,
     SubmitOptions,
@@ -105,7 +106,8 @@ async fn retrieve(context: Arc<Context>, params: RetrieveParams) -> Result<Retri
     if range.is_some_and(|range| range.length > CALL_DATA_BYTES_MAX) {
         return Err(TOO_LARGE);
     }
-    let size = context.backend.storage.file(file_id).await?.size;
+    let file = context.backend.storage.file(file_id).await?;
+    let size = file.size;
     if range.is_none() && size > CALL_DATA_BYTES_MAX {
         return Err(TOO_LARGE);
     }
@@ -115,7 +117,7 @@ async fn retrieve(context: Arc<Context>, params: RetrieveParams) -> Result<Retri
     }
     // The bytes and their base64 are in memory at once.
     let _counted = context.budget.reserve(length.saturating_mul(3))?;
-    let retrieved = context.backend.storage.retrieve(file_id, range).await?;
+    let retrieved = read(&context, &file, range).await?;
     let mut bytes = Vec::new();
     let mut stream = retrieved.stream;
     while let Some(chunk) = stream.try_next().await? {
@@ -129,6 +131,18 @@ async fn retrieve(context: Arc<Context>, params: RetrieveParams) -> Result<Retri
         return Err(ApiError::internal(format!("file {file_id} gave {found} bytes or more instead of {length}")));
     }
     Ok(RetrievedData { data: STANDARD.encode(&bytes), offset: retrieved.offset, size: retrieved.size })
+}
+
+/// Bytes of a file, counted among the downloads and the bodies in flight as long as their stream lives; also over HTTP.
+pub(crate) async fn read(context: &Context, file: &FileInfo, range: Option<ByteRange>) -> Result<Retrieved, ApiError> {
+    let slot = context.downloads.begin().await?;
+    let storage = &context.backend.storage;
+    let window = context.budget.reserve(storage.read_bytes_max(file.code))?;
+    let Retrieved { offset, size, stream } = storage.retrieve(file.file_id, range).await?;
+    let counted = stream.inspect(move |_| {
+        let _held = (&slot, &window);
+    });
+    Ok(Retrieved { offset, size, stream: counted.boxed() })
 }
 
 async fn file(context: Arc<Context>, params: FileParams) -> Result<FileInfo, ApiError> {

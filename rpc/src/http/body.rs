@@ -10,13 +10,16 @@ use futures::{Stream, StreamExt, TryStreamExt, stream};
 use tokio::sync::oneshot;
 use tokio::time::{sleep, timeout};
 
-use crate::error::ApiError;
+use crate::error::{ApiError, TryAgain};
 use crate::limits::BodyPermit;
 use crate::ports::ByteStream;
+use crate::stopping::Stopping;
 
 /// What is read and thrown away of a body that is not wanted, so that the client gets to read why.
 const DRAIN_BYTES_MAX: usize = 16 * 1024 * 1024;
 const DRAIN_TIME: Duration = Duration::from_secs(5);
+/// The same once the server stops.
+const DRAIN_TIME_STOPPING: Duration = Duration::from_millis(500);
 
 /// Limits of one upload.
 pub(super) struct Intake {
@@ -58,21 +61,27 @@ struct Reading {
 pub(crate) struct Source {
     stream: Option<BodyDataStream>,
     drain: bool,
+    stopping: Stopping,
 }
 
 impl Source {
     /// The body of a request with these headers.
-    pub(crate) fn new(body: Body, headers: &HeaderMap) -> Self {
+    pub(crate) fn new(body: Body, headers: &HeaderMap, stopping: Stopping) -> Self {
         // A client that waits for `100 Continue` has sent nothing yet.
-        Self { stream: Some(body.into_data_stream()), drain: !headers.contains_key(EXPECT) }
+        Self { stream: Some(body.into_data_stream()), drain: !headers.contains_key(EXPECT), stopping }
     }
 
-    /// The next bytes, if there are any within `idle`.
+    /// The next bytes, if there are any within `idle`. A server that stops does not wait for them.
     pub(crate) async fn next(&mut self, idle: Duration) -> Result<Option<Bytes>, ApiError> {
         let Some(stream) = &mut self.stream else { return Ok(None) };
         // Whoever asks for bytes makes the client send them.
         self.drain = true;
-        let Ok(next) = timeout(idle, stream.next()).await else {
+        let next = tokio::select! {
+            biased;
+            () = self.stopping.wait() => return Err(TryAgain::Stopping.into()),
+            next = timeout(idle, stream.next()) => next,
+        };
+        let Ok(next) = next else {
             self.stream = None;
             return Err(ApiError::BadParams(format!("the body did not go on within {} s", idle.as_secs())));
         };
@@ -95,12 +104,12 @@ impl Drop for Source {
         if let (Some(stream), true) = (self.stream.take(), self.drain)
             && let Ok(runtime) = tokio::runtime::Handle::try_current()
         {
-            runtime.spawn(drain(stream));
+            runtime.spawn(drain(stream, self.stopping.clone()));
         }
     }
 }
 
-async fn drain(mut stream: BodyDataStream) {
+async fn drain(mut stream: BodyDataStream, mut stopping: Stopping) {
     let read = async {
         let mut left = DRAIN_BYTES_MAX;
         while let Some(Ok(chunk)) = stream.next().await {
@@ -108,7 +117,11 @@ async fn drain(mut stream: BodyDataStream) {
             left = rest;
         }
     };
-    tokio::select! { () = read => {}, () = sleep(DRAIN_TIME) => {} }
+    let stopped = async {
+        stopping.wait().await;
+        sleep(DRAIN_TIME_STOPPING).await;
+    };
+    tokio::select! { () = read => {}, () = sleep(DRAIN_TIME) => {}, () = stopped => {} }
 }
 
 /// A body of exactly `length` bytes from a stream: any error, too few bytes or too many end the connection, so that the

@@ -1,14 +1,16 @@
 //! `/v1/files`: streams in, streams out.
 
+use std::error::Error;
 use std::sync::Arc;
 
 use axum::Json;
 use axum::body::Body;
-use axum::extract::{Path, Query, Request, State};
+use axum::extract::{FromRequestParts, Path, Query, Request, State};
 use axum::http::header::{
     ACCEPT_RANGES, CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_SECURITY_POLICY,
     CONTENT_TYPE, ETAG, IF_NONE_MATCH, IF_RANGE, LOCATION, RANGE, X_CONTENT_TYPE_OPTIONS,
 };
+use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use futures::{StreamExt, stream};
@@ -51,7 +53,7 @@ struct DownloadQuery {
 /// `PUT|POST /v1/files`: 201 and the receipt when the recording block is final.
 pub(super) async fn upload(State(context): State<Arc<Context>>, request: Request) -> Response {
     let (parts, body) = request.into_parts();
-    let source = Source::new(body, &parts.headers);
+    let source = Source::new(body, &parts.headers, context.stopping.clone());
     let (options, size, intake) = match prepare(&context, &parts.uri, &parts.headers).await {
         Ok(prepared) => prepared,
         Err(error) => return error.into_response(),
@@ -127,11 +129,11 @@ fn created(receipt: &Receipt) -> Response {
 /// `GET /v1/files/{fileId}`.
 pub(super) async fn download(
     State(context): State<Arc<Context>>,
-    Path(file_id): Path<String>,
+    InPath(file_id): InPath,
     uri: Uri,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
-    let (file, mut answer) = about(&context, &file_id, &uri).await?;
+    let (file, mut answer) = about(&context, file_id, &uri).await?;
     let tag = tag(&file);
     if text(&headers, &IF_NONE_MATCH)?.is_some_and(|tags| names_tag(tags, &tag)) {
         return Ok((StatusCode::NOT_MODIFIED, answer).into_response());
@@ -146,7 +148,7 @@ pub(super) async fn download(
         Wanted::Part(range) => (StatusCode::PARTIAL_CONTENT, Some(range)),
     };
     let ByteRange { offset, length } = range.unwrap_or(ByteRange { offset: 0, length: size });
-    let stream = begun(context.backend.storage.retrieve(file.file_id, range).await?.stream).await?;
+    let stream = begun(storage::read(&context, &file, range).await?.stream).await?;
     if range.is_some() {
         let last = offset.saturating_add(length).saturating_sub(1);
         answer.insert(CONTENT_RANGE, header(&format!("bytes {offset}-{last}/{size}")));
@@ -158,11 +160,11 @@ pub(super) async fn download(
 /// `HEAD /v1/files/{fileId}`: ranges are for `GET` only.
 pub(super) async fn head(
     State(context): State<Arc<Context>>,
-    Path(file_id): Path<String>,
+    InPath(file_id): InPath,
     uri: Uri,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
-    let (file, mut answer) = about(&context, &file_id, &uri).await?;
+    let (file, mut answer) = about(&context, file_id, &uri).await?;
     if text(&headers, &IF_NONE_MATCH)?.is_some_and(|tags| names_tag(tags, &tag(&file))) {
         return Ok((StatusCode::NOT_MODIFIED, answer).into_response());
     }
@@ -173,17 +175,17 @@ pub(super) async fn head(
 /// `GET /v1/files/{fileId}/pieces`: as `storage_locate`.
 pub(super) async fn pieces(
     State(context): State<Arc<Context>>,
-    Path(file_id): Path<String>,
+    InPath(file_id): InPath,
     uri: Uri,
 ) -> Result<Response, ApiError> {
     let query: LocateQuery = query(&uri)?;
-    Ok(Json(storage::locate(&context, parse_id(&file_id)?, query).await?).into_response())
+    Ok(Json(storage::locate(&context, file_id, query).await?).into_response())
 }
 
 /// The file, and the headers that every answer about it has.
-async fn about(context: &Context, file_id: &str, uri: &Uri) -> Result<(FileInfo, HeaderMap), ApiError> {
+async fn about(context: &Context, file_id: FileId, uri: &Uri) -> Result<(FileInfo, HeaderMap), ApiError> {
     let DownloadQuery { download } = query(uri)?;
-    let file = context.backend.storage.file(parse_id(file_id)?).await?;
+    let file = context.backend.storage.file(file_id).await?;
     let media_type = file.media_type.as_ref().map_or("application/octet-stream", MediaType::as_str);
     let mut headers = HeaderMap::new();
     headers.insert(ETAG, header(&tag(&file)));
@@ -223,11 +225,23 @@ fn header(text: &str) -> HeaderValue {
     HeaderValue::from_str(text).unwrap_or(HeaderValue::from_static(""))
 }
 
-fn parse_id(text: &str) -> Result<FileId, ApiError> {
-    text.parse().map_err(|error| ApiError::BadParams(format!("fileId: {error}")))
+/// The file id in a path.
+pub(super) struct InPath(FileId);
+
+impl<S: Send + Sync> FromRequestParts<S> for InPath {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        let text = Path::<String>::from_request_parts(parts, state).await;
+        let Path(text) = text.map_err(|_| ApiError::BadParams("fileId: not a text in UTF-8".into()))?;
+        text.parse().map(Self).map_err(|error| ApiError::BadParams(format!("fileId: {error}")))
+    }
 }
 
 fn query<T: DeserializeOwned>(uri: &Uri) -> Result<T, ApiError> {
-    let Query(query) = Query::try_from_uri(uri).map_err(|error| ApiError::BadParams(error.body_text()))?;
+    let Query(query) = Query::try_from_uri(uri).map_err(|error| {
+        // The cause is what names the field; around it axum only says that there is one.
+        ApiError::BadParams(error.source().map_or_else(|| error.body_text(), ToString::to_string))
+    })?;
     Ok(query)
 }

@@ -13,7 +13,7 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 use tower::ServiceExt;
@@ -21,6 +21,7 @@ use tower::ServiceExt;
 use super::guard::{Admission, Guard, expose};
 use super::io::{Io, TokioTimer};
 use crate::limits::Limits;
+use crate::stopping::Stopping;
 
 /// After a failed accept, which mostly means that file descriptors ran out.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -31,7 +32,7 @@ pub(super) struct Connections {
     pub router: Router,
     pub guard: Arc<Guard>,
     pub limits: Limits,
-    pub stopped: watch::Receiver<bool>,
+    pub stopping: Stopping,
 }
 
 impl Connections {
@@ -42,7 +43,7 @@ impl Connections {
         let mut tasks = JoinSet::new();
         loop {
             let accepted = tokio::select! {
-                () = until(&mut self.stopped) => break,
+                () = self.stopping.wait() => break,
                 Some(_) = tasks.join_next() => continue,
                 accepted = accept(&listener, &slots) => accepted,
             };
@@ -82,7 +83,7 @@ impl Connections {
         let mut connection = pin!(builder.serve_connection(io, service).with_upgrades());
         let result = tokio::select! {
             result = connection.as_mut() => result,
-            () = until(&mut self.stopped) => {
+            () = self.stopping.wait() => {
                 connection.as_mut().graceful_shutdown();
                 connection.await
             }
@@ -91,11 +92,6 @@ impl Connections {
             tracing::debug!(%error, "an rpc connection ended early");
         }
     }
-}
-
-/// Returns when the server is stopped, or gone without having been.
-async fn until(stopped: &mut watch::Receiver<bool>) {
-    let _ = stopped.wait_for(|stopped| *stopped).await;
 }
 
 type Slot = tokio::sync::OwnedSemaphorePermit;

@@ -30,6 +30,7 @@ use crate::api::{Context, OverWebSocket};
 use crate::error::{ApiError, TryAgain, codes};
 use crate::http::{Source, no_such_method};
 use crate::limits::{BodyBudget, BodyPermit, Limits};
+use crate::stopping::Stopping;
 
 /// No refusal by jsonrpsee itself is longer.
 const REFUSAL_BYTES_MAX: u64 = 1024;
@@ -44,6 +45,7 @@ pub(super) struct JsonRpc {
     handle: ServerHandle,
     limits: Limits,
     budget: BodyBudget,
+    stopping: Stopping,
 }
 
 impl fmt::Debug for JsonRpc {
@@ -76,6 +78,7 @@ impl JsonRpc {
             websocket: service(websocket).build(subscribed, stop),
             handle,
             budget: context.budget.clone(),
+            stopping: context.stopping.clone(),
             limits,
         }
     }
@@ -159,7 +162,7 @@ async fn read(rpc: &JsonRpc, parts: &Parts, body: Body) -> Result<(Bytes, BodyPe
     let limit = u64::from(rpc.limits.json_body_bytes);
     let too_large = || ApiError::TooLarge { what: "the body", limit };
     let announced = parts.headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
-    let mut source = Source::new(body, &parts.headers);
+    let mut source = Source::new(body, &parts.headers, rpc.stopping.clone());
     if announced.is_some_and(|length| length > limit) {
         return Err(too_large());
     }
@@ -223,7 +226,7 @@ fn is_oversized_batch(bytes: &[u8], most: u32) -> bool {
 fn refuse(error: ApiError) -> Response {
     let status = match &error {
         ApiError::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
-        ApiError::TryAgain(TryAgain::Overloaded(_)) => StatusCode::SERVICE_UNAVAILABLE,
+        ApiError::TryAgain(TryAgain::Overloaded(_) | TryAgain::Stopping) => StatusCode::SERVICE_UNAVAILABLE,
         ApiError::BadParams(_) => StatusCode::BAD_REQUEST,
         _ => StatusCode::INTERNAL_SERVER_ERROR,
     };

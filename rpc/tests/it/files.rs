@@ -192,7 +192,7 @@ async fn pieces_are_as_storage_locate_shows_them() {
 #[tokio::test]
 async fn ids_that_are_none_are_named() {
     let world = World::start().await;
-    for id in ["0x12", "..%2f..%2fetc%2fpasswd", "%00", "zz"] {
+    for id in ["0x12", "..%2f..%2fetc%2fpasswd", "%00", "%00%ff", "%ff/pieces", "zz"] {
         let (status, refused) = http_refusal(get(&world, &format!("/v1/files/{id}"), &[]).await).await;
         assert_eq!((status, refused.code), (400, -32602), "{id}");
         assert!(refused.message.starts_with("fileId: "), "{id}: {}", refused.message);

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use futures::stream;
 use serde_json::{Value, json};
 
-use crate::memory::{PENDING, id_of};
+use crate::memory::{PENDING, READ_BYTES_MAX, id_of};
 use crate::raw::{Raw, exchange};
 use crate::world::{Refused, World};
 
@@ -197,6 +197,77 @@ async fn a_client_that_does_not_read_is_cut_off() {
     world.stop().await;
     let read = raw.rest().await.len();
     assert!(read < 32 * 1024 * 1024, "{read} bytes");
+}
+
+/// A client that asks for a file and does not read on.
+async fn stalled(world: &World, path: &str) -> Raw {
+    let mut raw = Raw::connect(world).await;
+    raw.send(format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n")).await;
+    assert!(raw.head().await.starts_with("HTTP/1.1 200 "));
+    raw
+}
+
+#[tokio::test]
+async fn a_download_too_many_is_told_to_come_again() {
+    let world = World::limited(|limits| {
+        limits.downloads = 2;
+        limits.download_wait = Duration::from_millis(50);
+    })
+    .await;
+    let file = world.memory.put(&vec![7; 32 * 1024 * 1024], &Default::default()).file_id;
+    let path = format!("/v1/files/{file}");
+    let clients = [stalled(&world, &path).await, stalled(&world, &path).await];
+    let third = world.http.get(world.url(&path)).send().await.unwrap();
+    assert!(third.headers().contains_key("retry-after"));
+    let (status, refused) = crate::world::http_refusal(third).await;
+    assert_eq!((status, refused.code, &refused.data["reason"]), (503, 1007, &json!("overloaded")));
+    let small = json!([file, { "offset": 0, "length": 1 }]);
+    assert_eq!(world.refusal("storage_retrieve", &small).await.code, 1007);
+    // What is known of the file does not need its bytes.
+    assert_eq!(world.http.head(world.url(&path)).send().await.unwrap().status(), 200);
+    drop(clients);
+    while world.call("storage_retrieve", &small).await.is_err() {}
+}
+
+#[tokio::test]
+async fn what_a_download_keeps_in_memory_counts_among_the_bodies_in_flight() {
+    let two = u32::try_from(2 * READ_BYTES_MAX).unwrap();
+    let world = World::limited(|limits| limits.bodies_in_flight_bytes = two).await;
+    let file = world.memory.put(&vec![7; 32 * 1024 * 1024], &Default::default()).file_id;
+    let path = format!("/v1/files/{file}");
+    let clients = [stalled(&world, &path).await, stalled(&world, &path).await];
+    let third = world.http.get(world.url(&path)).send().await.unwrap();
+    let (status, refused) = crate::world::http_refusal(third).await;
+    assert_eq!((status, refused.code, &refused.data["reason"]), (503, 1007, &json!("overloaded")));
+    drop(clients);
+    while world.http.get(world.url(&path)).send().await.unwrap().status() == 503 {}
+}
+
+#[tokio::test]
+async fn a_client_that_does_not_read_gives_its_place_to_the_next() {
+    let world = World::limited(|limits| {
+        limits.downloads = 1;
+        limits.download_wait = Duration::from_secs(60);
+        limits.write_stall = Duration::from_millis(50);
+    })
+    .await;
+    let file = world.memory.put(&vec![7; 32 * 1024 * 1024], &Default::default()).file_id;
+    let path = format!("/v1/files/{file}");
+    let _stalled = stalled(&world, &path).await;
+    assert_eq!(world.http.get(world.url(&path)).send().await.unwrap().status(), 200);
+}
+
+#[tokio::test]
+async fn whoever_is_in_a_hurry_waits_for_no_client() {
+    let world = World::limited(|limits| {
+        (limits.stop_grace, limits.write_stall) = (Duration::from_secs(3600), Duration::from_secs(3600));
+    })
+    .await;
+    let file = world.memory.put(&vec![7; 32 * 1024 * 1024], &Default::default()).file_id;
+    let mut client = stalled(&world, &format!("/v1/files/{file}")).await;
+    let stopped = tokio::time::timeout(Duration::from_secs(60), world.stop_at_once());
+    stopped.await.expect("it stops long before its grace ends");
+    assert!(client.rest().await.len() < 32 * 1024 * 1024);
 }
 
 #[tokio::test]

@@ -13,9 +13,10 @@ use rpc::ports::{
     TransactionState, Upload, Validators,
 };
 use rpc::types::{
-    AccountInfo, ByteRange, CommitmentInfo, Extended, FileHealth, FileInfo, FilesQuery, Health, Hex, LeaseInfo,
-    LocateQuery, Located, LocatedPiece, LocatedSegment, Page, PeerInfo, PendingInfo, PieceStatus, ProviderInfo, Quote,
-    QuoteQuery, Receipt, Released, SegmentHealth, SubmitOptions, SyncState, UploadStatus, ValidatorInfo,
+    AccountInfo, ByteRange, CodeInfo, CommitmentInfo, Extended, FileHealth, FileInfo, FilesQuery, Health, Hex,
+    LeaseInfo, LocateQuery, Located, LocatedPiece, LocatedSegment, Page, PeerInfo, PendingInfo, PieceStatus,
+    ProviderInfo, Quote, QuoteQuery, Receipt, Released, SegmentHealth, SubmitOptions, SyncState, UploadStatus,
+    ValidatorInfo,
 };
 use rpc::{ApiError, TryAgain};
 use runtime::crypto::{AccountId, PeerKey, PublicKey, Signature};
@@ -30,6 +31,8 @@ use crate::samples::{self, CODE, GENESIS, alice};
 
 /// Largest file of the profile "small".
 pub const SMALL_BYTES_MAX: u64 = 100_000;
+/// What reading a file is said to keep in memory.
+pub const READ_BYTES_MAX: u64 = 50_000;
 /// Height of the chain.
 pub const HEAD: u64 = 9;
 /// A transaction that waits.
@@ -220,6 +223,11 @@ impl Storage for Memory {
             next_segment: Some(most),
             proof: query.proof.then(|| serde_json::json!({ "header": "0x" })),
         })
+    }
+
+    fn read_bytes_max(&self, code: CodeInfo) -> u64 {
+        assert_eq!(code, CODE.into());
+        READ_BYTES_MAX
     }
 
     async fn retrieve(&self, file: FileId, range: Option<ByteRange>) -> Result<Retrieved, ApiError> {

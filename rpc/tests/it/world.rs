@@ -62,6 +62,11 @@ impl World {
         Client::new(&self.url("")).unwrap()
     }
 
+    /// Stops without waiting for what is under way.
+    pub async fn stop_at_once(self) {
+        self.server.stop_unless(std::future::ready(())).await;
+    }
+
     pub async fn stop(self) {
         self.server.stop().await;
     }
