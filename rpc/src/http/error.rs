@@ -26,7 +26,7 @@ pub(crate) fn refusal(status: StatusCode, error: ApiError) -> Response {
 /// The status that goes with an error's code.
 const fn status(error: &ApiError) -> StatusCode {
     match error {
-        ApiError::BadParams(_) | ApiError::Rejected { .. } => StatusCode::BAD_REQUEST,
+        ApiError::BadParams(_) | ApiError::Rejected { .. } | ApiError::NoncePending { .. } => StatusCode::BAD_REQUEST,
         ApiError::NotFound(_) => StatusCode::NOT_FOUND,
         ApiError::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
         ApiError::Full(_) => StatusCode::INSUFFICIENT_STORAGE,
