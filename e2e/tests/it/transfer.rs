@@ -110,3 +110,15 @@ async fn a_nonce_that_waits_is_told_from_one_that_is_used() {
     assert!(error["message"].as_str().unwrap().contains(waiting["txHash"].as_str().unwrap()), "{error}");
     assert_eq!(node.ok("author_submitTransaction", first).await.unwrap(), waiting, "the same one is taken already");
 }
+
+#[tokio::test]
+async fn a_call_is_tried_only_if_nothing_of_its_account_comes_before_it() {
+    let network = Network::dev().unwrap();
+    let node = network.start().unwrap();
+    let error = node.err("author_submitTransaction", signed_with(&node, "//Bob", 0).await).await.unwrap();
+    assert_eq!((&error["code"], &error["data"]["rule"]), (&json!(1003), &json!("selfTransfer")));
+    let behind = node.ok("author_submitTransaction", signed_with(&node, "//Bob", 1).await).await.unwrap();
+    let first = node.ok("author_submitTransaction", signed_with(&node, "//Alice", 0).await).await.unwrap();
+    final_result(&node, &first["txHash"]).await;
+    assert!(final_result(&node, &behind["txHash"]).await.to_string().contains("selfTransfer"));
+}
