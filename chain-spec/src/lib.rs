@@ -9,5 +9,6 @@ mod spec;
 
 pub use presets::{PRESETS, preset};
 pub use spec::{
-    AccountSpec, ChainSpec, ChainType, ConsensusTimeouts, GenesisSpec, ProviderSpec, SpecError, ValidatorSpec,
+    AccountSpec, BLOCK_BYTES_MAX, ChainSpec, ChainType, ConsensusTimeouts, GenesisSpec, PART_BYTES_MAX, PARTS_MAX,
+    ProviderSpec, STEP_MS_MAX, SpecError, ValidatorSpec,
 };

@@ -1,21 +1,20 @@
 //! The JSON of a chain spec, and what makes one impossible.
 
-use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+use std::time::{SystemTime, UNIX_EPOCH};
 
-use runtime::WEIGHT_UNIT_BYTES;
 use runtime::crypto::{AccountId, PeerKey, PublicKey};
 use runtime::genesis::{Genesis, GenesisProvider, GenesisValidator};
-use runtime::types::{Balance, Parameters, Profile, Text, amount_text};
+use runtime::types::{Balance, Parameters, Text, amount_text};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+mod check;
+
+pub use check::{BLOCK_BYTES_MAX, PART_BYTES_MAX, PARTS_MAX, STEP_MS_MAX};
+
 /// Largest chain spec that is read, in bytes.
 const SPEC_BYTES_MAX: u64 = 16 * 1024 * 1024;
-/// What a provider's entries take in the state, and some more.
-const PROVIDER_ENTRY_BYTES: u128 = 2_048;
-const BOOT_NODES_MAX: usize = 64;
-const BOOT_NODE_BYTES_MAX: usize = 256;
 
 /// What a network agrees on before its first block.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -166,6 +165,15 @@ pub enum SpecError {
         /// What is wrong with it.
         message: String,
     },
+    /// What is in a file cannot be used.
+    #[error("the chain spec {} cannot be used", file.display())]
+    File {
+        /// The file.
+        file: PathBuf,
+        /// What is wrong with it, and where.
+        #[source]
+        cause: Box<SpecError>,
+    },
     /// JSON of a spec that cannot be.
     #[error("{path}: {message}")]
     Impossible {
@@ -177,7 +185,10 @@ pub enum SpecError {
 }
 
 impl ChainSpec {
-    /// A preset by name, or a file by path.
+    /// A preset by name, or a file by path, whose first block must lie in the past.
+    ///
+    /// Only here is a clock asked: what a file means does not depend on when it is read, and may be checked before its
+    /// network begins; but no node can take part before.
     ///
     /// # Errors
     /// [`SpecError`] if there is no such file or it is not a possible spec.
@@ -191,7 +202,9 @@ impl ChainSpec {
         if length > SPEC_BYTES_MAX {
             return Err(SpecError::TooLarge { path: path.to_owned(), limit: SPEC_BYTES_MAX });
         }
-        Self::from_json(&std::fs::read_to_string(path).map_err(read_error)?)
+        let text = std::fs::read_to_string(path).map_err(read_error)?;
+        let begun = Self::from_json(&text).and_then(|spec| spec.check_begun(clock_ms()).map(|()| spec));
+        begun.map_err(|cause| SpecError::File { file: path.to_owned(), cause: Box::new(cause) })
     }
 
     /// Reads a spec and checks that it is possible.
@@ -231,139 +244,6 @@ impl ChainSpec {
             validators: genesis.validators.iter().map(ValidatorSpec::genesis).collect(),
         }
     }
-
-    fn check(&self) -> Result<(), SpecError> {
-        let id_is_plain = self.id.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"-_".contains(&b));
-        require(id_is_plain && (1..=64).contains(&self.id.len()), "id", "must be 1 to 64 of a-z, 0-9, - and _")?;
-        require(!self.genesis.validators.is_empty(), "genesis.validators", "must not be empty")?;
-        self.check_boot_nodes()?;
-        self.check_parameters()?;
-        self.check_accounts()?;
-        self.check_providers()?;
-        self.check_validators()
-    }
-
-    /// Only their outline: what the parts of an address mean is known to the networks that dial it.
-    fn check_boot_nodes(&self) -> Result<(), SpecError> {
-        require(self.boot_nodes.len() <= BOOT_NODES_MAX, "bootNodes", "are more than 64")?;
-        for (index, address) in self.boot_nodes.iter().enumerate() {
-            let names_peer = address.rsplit_once("/p2p/").is_some_and(|(_, peer)| peer.parse::<PeerKey>().is_ok());
-            require(
-                address.starts_with('/') && names_peer && address.len() <= BOOT_NODE_BYTES_MAX,
-                &format!("bootNodes[{index}]"),
-                "must be a multiaddress that ends in /p2p/ and a peer id",
-            )?;
-        }
-        Ok(())
-    }
-
-    fn check_parameters(&self) -> Result<(), SpecError> {
-        let parameters = &self.genesis.parameters;
-        let path = |field: &str| format!("genesis.parameters.{field}");
-        require(parameters.time.epoch_ms > 0, &path("time.epochMs"), "must not be 0")?;
-        require(parameters.time.idle_ms > 0, &path("time.idleMs"), "must not be 0")?;
-        require(parameters.time.store_window_ms > 0, &path("time.storeWindowMs"), "must not be 0")?;
-        require(parameters.placement.slack_divisor > 0, &path("placement.slackDivisor"), "must not be 0")?;
-        require(parameters.placement.placement_epochs > 0, &path("placement.placementEpochs"), "must not be 0")?;
-        require(parameters.placement.draws_per_piece > 0, &path("placement.drawsPerPiece"), "must not be 0")?;
-        require(parameters.staking.bond_per_byte > 0, &path("staking.bondPerByte"), "must not be 0")?;
-        // So that the bond of any provider stands for the deposit of its entries too.
-        let least_bond = parameters.staking.bond_per_byte.saturating_mul(WEIGHT_UNIT_BYTES.into());
-        let entries = parameters.fees.deposit_per_byte.saturating_mul(PROVIDER_ENTRY_BYTES);
-        let covered = least_bond >= entries;
-        require(covered, &path("staking.bondPerByte"), "must make the bond for 1 GiB cover the deposit for 2 KiB")?;
-        let limits = &parameters.limits;
-        require(limits.piece_bytes > 0, &path("limits.pieceBytes"), "must not be 0")?;
-        require(limits.part_bytes >= 1024, &path("limits.partBytes"), "must be at least 1024")?;
-        let room = limits.block_bytes.saturating_sub(limits.transaction_bytes);
-        require(room >= 4096, &path("limits.blockBytes"), "must exceed transactionBytes by 4096")?;
-        require(!parameters.profiles.is_empty(), &path("profiles"), "must not be empty")?;
-        let mut names = BTreeSet::new();
-        for (index, profile) in parameters.profiles.iter().enumerate() {
-            let path = |field: &str| format!("genesis.parameters.profiles[{index}].{field}");
-            require(names.insert(profile.name.clone()), &path("name"), "is given twice")?;
-            let code = profile.code.check();
-            require(code.is_ok(), &path("code"), &code.err().map_or_else(String::new, |error| error.to_string()))?;
-            let whole_units = limits.piece_bytes.checked_rem(profile.code.unit_bytes) == Some(0);
-            require(whole_units, &path("code.unitBytes"), "must divide limits.pieceBytes")?;
-            require(profile.max_segments > 0, &path("maxSegments"), "must not be 0")?;
-            let store_bytes = store_bytes_max(profile);
-            let fits = store_bytes <= u64::from(limits.transaction_bytes);
-            require(fits, &path("maxSegments"), "makes a Store larger than limits.transactionBytes")?;
-            let repairable = (profile.code.k..=profile.code.n).contains(&profile.repair_at);
-            require(repairable, &path("repairAt"), "must lie between k and n")?;
-        }
-        let ascending = parameters.schedule.is_sorted_by(|a, b| a.height < b.height);
-        let from_genesis = parameters.schedule.first().is_some_and(|step| step.height == 0);
-        require(ascending && from_genesis, &path("schedule"), "must begin at height 0 and ascend")
-    }
-
-    fn check_accounts(&self) -> Result<(), SpecError> {
-        let mut seen = BTreeSet::new();
-        let least = self.genesis.parameters.fees.existential_deposit;
-        let mut supply = 0u128;
-        for (index, entry) in self.genesis.accounts.iter().enumerate() {
-            let path = |field: &str| format!("genesis.accounts[{index}].{field}");
-            require(seen.insert(entry.account), &path("account"), "is given twice")?;
-            require(entry.balance >= least, &path("balance"), "is below the existential deposit")?;
-            supply = supply.saturating_add(entry.balance);
-        }
-        // Sums of a few balances must fit u128 everywhere in the rules.
-        require(supply < u128::MAX / 4, "genesis.accounts", "together hold more than 2^126")
-    }
-
-    fn check_providers(&self) -> Result<(), SpecError> {
-        let parameters = &self.genesis.parameters;
-        let (mut accounts, mut peers) = (BTreeSet::new(), BTreeSet::new());
-        for (index, provider) in self.genesis.providers.iter().enumerate() {
-            let path = |field: &str| format!("genesis.providers[{index}].{field}");
-            require(accounts.insert(provider.account), &path("account"), "is given twice")?;
-            require(peers.insert(provider.peer_id), &path("peerId"), "is given twice")?;
-            let addresses = &provider.addresses;
-            let well_formed = addresses.iter().all(|address| address.as_str().starts_with('/'));
-            require(
-                well_formed && (1..=8).contains(&addresses.len()),
-                &path("addresses"),
-                "must be 1 to 8, each /...",
-            )?;
-            let needed = u128::from(provider.declared_bytes).checked_mul(parameters.staking.bond_per_byte);
-            require(needed.is_some_and(|bond| bond <= provider.bond), &path("bond"), "does not cover declaredBytes")?;
-        }
-        let limit = usize::try_from(parameters.limits.providers).unwrap_or(usize::MAX);
-        require(self.genesis.providers.len() <= limit, "genesis.providers", "are more than limits.providers")
-    }
-
-    fn check_validators(&self) -> Result<(), SpecError> {
-        let limits = &self.genesis.parameters.limits;
-        let mut accounts = BTreeSet::new();
-        let mut power = 0u64;
-        for (index, validator) in self.genesis.validators.iter().enumerate() {
-            let path = |field: &str| format!("genesis.validators[{index}].{field}");
-            require(accounts.insert(validator.account), &path("account"), "is given twice")?;
-            require(validator.power > 0, &path("power"), "must not be 0")?;
-            let least = self.genesis.parameters.staking.validator_bond;
-            require(validator.bond >= least, &path("bond"), "is below staking.validatorBond")?;
-            power = power.saturating_add(validator.power);
-        }
-        // The engine multiplies the total power by three.
-        require(power < u64::MAX / 4, "genesis.validators", "together have more than 2^62 of power")?;
-        let limit = usize::try_from(limits.validators).unwrap_or(usize::MAX);
-        require(self.genesis.validators.len() <= limit, "genesis.validators", "are more than limits.validators")
-    }
-}
-
-/// Encoded bytes of the largest Store of a profile, a few more at most: per piece a hash, a slot and a signature, per
-/// segment its length and two counts, beside what every Store has.
-fn store_bytes_max(profile: &Profile) -> u64 {
-    const FIXED_BYTES: u64 = 1_024;
-    const SEGMENT_BYTES: u64 = 8 + 2 * 5;
-    const PIECE_BYTES: u64 = 32 + 1 + 64;
-    let segments = u64::from(profile.max_segments);
-    FIXED_BYTES + segments * (SEGMENT_BYTES + u64::from(profile.code.n) * PIECE_BYTES)
-}
-
-fn require(holds: bool, path: &str, message: &str) -> Result<(), SpecError> {
-    if holds { Ok(()) } else { Err(SpecError::Impossible { path: path.into(), message: message.into() }) }
 }
 
 impl ProviderSpec {
@@ -391,4 +271,10 @@ impl ValidatorSpec {
             power: self.power,
         }
     }
+}
+
+/// Milliseconds since the Unix epoch.
+fn clock_ms() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }

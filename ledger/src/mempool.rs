@@ -51,8 +51,10 @@ pub enum AdmitError {
     #[error("transaction {0} waits already")]
     Known(TxHash),
     /// Another transaction with its nonce waits; it is not replaced.
-    #[error("another transaction of {account} with nonce {nonce} waits already")]
+    #[error("transaction {waiting} of {account} with nonce {nonce} waits already")]
     NonceTaken {
+        /// The one that waits.
+        waiting: TxHash,
         /// The signer.
         account: AccountId,
         /// The nonce.
@@ -121,6 +123,16 @@ impl Mempool {
         Self { pool: Mutex::new(Pool::new(limits)) }
     }
 
+    /// What the pool alone can tell of a transaction: whether it waits, or another one with its nonce.
+    ///
+    /// # Errors
+    /// [`AdmitError`], as [`Self::admit`] would say.
+    pub fn precheck(&self, transaction: &SignedTransaction) -> Result<(), AdmitError> {
+        // No call of the rules in force goes without a fee, so there is no lane for such transactions.
+        let nonce = transaction.transaction.nonce().ok_or(Rule::NotFree)?;
+        self.pool.lock().precheck(&transaction.hash(), &transaction.transaction.signer(), nonce)
+    }
+
     /// Checks a transaction against the state and lets it wait. `now_ms` is the later of the clock and the head's time.
     ///
     /// # Errors
@@ -133,9 +145,8 @@ impl Mempool {
         transaction: SignedTransaction,
     ) -> Result<Validated, AdmitError> {
         let signer = transaction.transaction.signer();
-        // No call of the rules in force goes without a fee, so there is no lane for such transactions.
         let nonce = transaction.transaction.nonce().ok_or(Rule::NotFree)?;
-        self.pool.lock().precheck(&transaction.hash(), &signer, nonce)?;
+        self.precheck(&transaction)?;
         let validated = validate_transaction(view, genesis, now_ms, &transaction, None)?;
         let account = account(view, &signer)?;
         self.pool.lock().insert(signer, nonce, &account, Entry::new(&validated, transaction))?;

@@ -203,6 +203,11 @@ fn provider_keys(spec: &ChainSpec) -> anyhow::Result<Vec<ProviderKeys>> {
     Ok(found)
 }
 
+// What a chain spec may say, the engine can do: a spec that is taken never fails here.
+const _: () = assert!(chain_spec::BLOCK_BYTES_MAX <= ConsensusConfig::BLOCK_BYTES_MAX);
+const _: () = assert!(chain_spec::PART_BYTES_MAX <= ConsensusConfig::PART_BYTES_MAX);
+const _: () = assert!(chain_spec::PARTS_MAX <= ConsensusConfig::PARTS_MAX);
+
 async fn start_consensus(
     spec: &ChainSpec,
     base: &BasePath,

@@ -8,6 +8,7 @@ mod system;
 use std::sync::Arc;
 
 use rpc::Backend;
+use tokio::sync::Semaphore;
 
 use crate::chain::Chain;
 use crate::fetch::Fetch;
@@ -18,9 +19,16 @@ use crate::submitter::Submitter;
 
 pub use system::{SystemInfo, listen_lines};
 
+/// Transactions from clients whose calls are tried at once. One may take as long as checking thousands of signatures,
+/// and nobody pays for those that are refused: others wait, and the node has its processors for blocks.
+const TRIALS_MAX: usize = 2;
+
 /// Reads of the chain. They take microseconds from memory or RocksDB's cache, so they run where they are asked.
 struct ChainBackend {
     chain: Arc<Chain>,
+    /// Places for transactions whose calls are being tried. Those that wait for one are bounded by the bodies that the
+    /// server takes at once.
+    trials: Arc<Semaphore>,
 }
 
 /// Files in and out.
@@ -49,7 +57,7 @@ pub fn backend(
     payer: Payer,
     system: SystemInfo,
 ) -> Backend {
-    let on_chain = Arc::new(ChainBackend { chain: chain.clone() });
+    let on_chain = Arc::new(ChainBackend { chain: chain.clone(), trials: Arc::new(Semaphore::new(TRIALS_MAX)) });
     let genesis = chain.ledger().genesis_hash();
     let uploads = Arc::new(gateway.clone());
     let storage = Arc::new(StorageBackend { chain, gateway, fetch, labels, payer });

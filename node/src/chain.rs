@@ -21,9 +21,9 @@ use rand_core::OsRng;
 use runtime::beacon::vrf_input;
 use runtime::codec::decode_bounded;
 use runtime::crypto::{AccountId, KeyPair};
-use runtime::execute::{BLOCK_OVERHEAD_BYTES, ExecuteError, Executed, Proposal, execute_block};
+use runtime::execute::{BLOCK_OVERHEAD_BYTES, ExecuteError, Executed, Proposal, execute_block, try_transaction};
 use runtime::state::{ReadTables, StateError};
-use runtime::tables::{ChainState, ParameterTable, ValidatorSets};
+use runtime::tables::{Accounts, ChainState, ParameterTable, ValidatorSets};
 use runtime::types::{
     Block, BlockHash, CommitCertificate, Height, Parameters, SignedTransaction, TxHash, ValidatorSet,
 };
@@ -114,6 +114,21 @@ impl Chain {
         let validated = self.mempool.admit(&self.ledger.state(), &genesis, self.now_ms(), transaction)?;
         self.work.notify_waiters();
         Ok(validated.hash)
+    }
+
+    /// As [`Self::submit`], but refuses a transaction too whose call would fail if it came first in the next block.
+    ///
+    /// One that is not its account's next may depend on those before it, so its call is not tried. The work is that of
+    /// one transaction: thousands of signatures at most.
+    pub fn submit_tried(&self, transaction: SignedTransaction) -> Result<TxHash, AdmitError> {
+        self.mempool.precheck(&transaction)?;
+        let state = self.ledger.state();
+        let account = state.read::<Accounts>(&transaction.transaction.signer())?.unwrap_or_default();
+        if transaction.transaction.nonce() == Some(account.nonce) {
+            let genesis = self.ledger.genesis_hash();
+            try_transaction(&state, genesis, &state.head().header, clock_ms(), &transaction)?;
+        }
+        self.submit(transaction)
     }
 
     fn build(&self, height: Height, round: u32) -> Result<Candidate, ApplicationError> {

@@ -22,7 +22,7 @@ pub fn of_admit(error: AdmitError) -> ApiError {
     match error {
         AdmitError::Rule(rule) => ApiError::Rejected { rule },
         AdmitError::TooFarAhead { .. } => ApiError::Rejected { rule: Rule::NonceTooHigh },
-        AdmitError::NonceTaken { .. } | AdmitError::Known(_) => ApiError::Rejected { rule: Rule::NonceTooLow },
+        AdmitError::NonceTaken { waiting, .. } | AdmitError::Known(waiting) => ApiError::NoncePending { waiting },
         AdmitError::AccountFull { .. } => TryAgain::Overloaded("too many transactions of this account wait").into(),
         AdmitError::Full => TryAgain::Overloaded("too many transactions wait").into(),
         AdmitError::State(error) => ApiError::internal(error),

@@ -61,6 +61,13 @@ pub enum ApiError {
         /// The rule.
         rule: Rule,
     },
+    /// 1003: a transaction of the same account with the same nonce waits for a block. Not a rule of the ledger, which
+    /// knows no pool; the same transaction with the next nonce would be another one.
+    #[error("transaction 0x{waiting} of this account waits with this nonce already")]
+    NoncePending {
+        /// The one that waits.
+        waiting: TxHash,
+    },
     /// 1004: larger than a limit.
     #[error("{what} is larger than {limit} bytes")]
     TooLarge {
@@ -160,7 +167,7 @@ impl ApiError {
             Self::BadParams(_) => codes::BAD_PARAMS,
             Self::NotFound(_) => codes::NOT_FOUND,
             Self::NotEnoughPieces { .. } => codes::NOT_ENOUGH_PIECES,
-            Self::Rejected { .. } => codes::REJECTED,
+            Self::Rejected { .. } | Self::NoncePending { .. } => codes::REJECTED,
             Self::TooLarge { .. } => codes::TOO_LARGE,
             Self::Full(_) => codes::FULL,
             Self::NotPermitted(_) => codes::NOT_PERMITTED,
@@ -178,6 +185,7 @@ impl ApiError {
                 Some(json!({ "segment": segment, "live": live, "needed": needed }))
             }
             Self::Rejected { rule } => Some(json!({ "rule": rule.name() })),
+            Self::NoncePending { waiting } => Some(json!({ "rule": "noncePending", "txHash": waiting })),
             Self::TooLarge { limit, .. } => Some(json!({ "limit": limit })),
             Self::TryAgain(reason) => Some(reason.data()),
             Self::ContentMismatch { file } => Some(json!({ "fileId": file })),

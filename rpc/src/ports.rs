@@ -272,10 +272,11 @@ pub trait Author: Send + Sync + 'static {
     /// `Internal`.
     async fn prepare(&self, from: AccountId, call: Call, tip: Balance) -> Result<Transaction, ApiError>;
 
-    /// Admits a transaction and passes it on.
+    /// Admits a transaction and passes it on. One whose call would fail now is refused, unless others of its account
+    /// come before it.
     ///
     /// # Errors
-    /// `Rejected`, `TryAgain` when the pool is full.
+    /// `Rejected`, `NoncePending`, `TryAgain` when the pool is full.
     async fn submit_transaction(&self, transaction: SignedTransaction) -> Result<TxHash, ApiError>;
 
     /// Transactions that wait for a block.

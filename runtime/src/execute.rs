@@ -28,8 +28,10 @@ mod opening;
 mod proposal;
 mod run;
 mod signatures;
+mod trial;
 
 pub use proposal::{Proposal, execute_block};
+pub use trial::try_transaction;
 
 pub(crate) use money::{add, broken};
 pub(crate) use run::Run;

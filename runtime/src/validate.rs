@@ -27,7 +27,8 @@ pub struct Validated {
     pub nonce: Option<u64>,
 }
 
-/// Whether a transaction may wait for a block, cheapest check first and signature last. Its call is not tried.
+/// Whether a transaction may wait for a block, cheapest check first and signature last. Its call is not tried:
+/// [`try_transaction`](crate::execute::try_transaction) does that.
 ///
 /// `now_ms` is the later of the clock and the head's time. The nonce may be ahead of the account's, by any number if
 /// `expected_nonce` is none, and not beyond `expected_nonce` otherwise.

@@ -47,11 +47,6 @@ fn each_wrong_field_is_named() {
         ("/genesis/validators/0/power", json!(0), "genesis.validators[0].power"),
         ("/genesis/validators/0/bond", json!("1"), "genesis.validators[0].bond"),
         ("/genesis/parameters/staking/bondPerByte", json!("0"), "genesis.parameters.staking.bondPerByte"),
-        (
-            "/genesis/parameters/fees/depositPerByte",
-            json!("340282366920938463463374607431768211455"),
-            "genesis.parameters.staking.bondPerByte",
-        ),
         ("/bootNodes", json!(["/ip4/127.0.0.1/tcp/1"]), "bootNodes[0]"),
         ("/bootNodes", json!(["/ip4/127.0.0.1/tcp/1/p2p/Alice"]), "bootNodes[0]"),
         ("/bootNodes", json!(["127.0.0.1:30433"]), "bootNodes[0]"),
@@ -61,6 +56,112 @@ fn each_wrong_field_is_named() {
     for (pointer, value, path) in cases {
         assert_eq!(path_of(with(pointer, value.clone())), path, "{pointer} = {value}");
     }
+}
+
+/// Parameters that no chain can have: field below `genesis.parameters`, value, and the field that is blamed if another.
+#[test]
+fn each_impossible_parameter_is_named() {
+    const HUGE: &str = "85070591730234615865843651857942052863";
+    let cases = [
+        ("time/idleMs", json!(86_400_000), None),
+        ("time/targetMs", json!(u64::MAX), None),
+        ("time/targetMs", json!(60_001), None),
+        ("time/epochMs", json!(u64::MAX), None),
+        ("time/driftMs", json!(u64::MAX), None),
+        ("time/storeWindowMs", json!(u64::MAX), None),
+        ("prices/defaultLeaseEpochs", json!(0), None),
+        ("prices/defaultLeaseEpochs", json!(10_000_001), None),
+        ("prices/maxLeaseEpochs", json!(0), None),
+        ("prices/maxLeaseEpochs", json!(u32::MAX), None),
+        ("prices/byteRate", json!(HUGE), None),
+        ("prices/byteRate", json!("10000000000000000000000"), None),
+        ("prices/pieceBase", json!(HUGE), None),
+        ("fees/base", json!(HUGE), None),
+        ("fees/perByte", json!(HUGE), None),
+        ("fees/perByte", json!("40564819207303340847894502572032"), None),
+        ("fees/perSignature", json!(HUGE), None),
+        ("fees/depositPerByte", json!(HUGE), None),
+        ("fees/depositPerByte", json!("1000000000"), Some("staking.bondPerByte")),
+        ("fees/existentialDeposit", json!("340282366920938463463374607431768211455"), None),
+        ("staking/bondPerByte", json!(HUGE), None),
+        ("staking/validatorBond", json!("340282366920938463463374607431768211455"), None),
+        ("placement/placementEpochs", json!(u32::MAX), None),
+        ("placement/unrecordedOwnerPermille", json!(1001), None),
+        ("placement/unrecordedAllPermille", json!(1001), None),
+        ("audits/missPermille", json!(1001), None),
+        ("audits/reportedPermille", json!(1001), None),
+        ("limits/sweptSegments", json!(0), None),
+        ("limits/pieceBytes", json!(128 << 20), None),
+        ("limits/blockBytes", json!((4 << 20) + 1), None),
+        ("limits/partBytes", json!(65_537), None),
+        ("limits/partBytes", json!(16_383), None),
+        ("limits/validators", json!(257), None),
+        ("schedule/0/rulesVersion", json!(2), Some("schedule[0].rulesVersion")),
+    ];
+    for (field, value, blamed) in cases {
+        let blamed = blamed.map_or_else(|| field.replace('/', "."), str::to_owned);
+        let refused = with(&format!("/genesis/parameters/{field}"), value.clone());
+        assert_eq!(path_of(refused), format!("genesis.parameters.{blamed}"), "{field} = {value}");
+    }
+}
+
+#[test]
+fn timeouts_that_consensus_cannot_wait_are_named() {
+    for (field, value) in [("proposeMs", 0), ("prevoteMs", 0), ("precommitMs", 0), ("proposeMs", 30_001)] {
+        assert_eq!(path_of(with(&format!("/consensus/{field}"), json!(value))), format!("consensus.{field}"));
+    }
+}
+
+#[test]
+fn balances_and_bonds_together_are_below_the_largest_supply() {
+    let half = json!((u128::MAX / 8).to_string());
+    assert!(with("/genesis/accounts/0/balance", half.clone()).is_ok());
+    let all = json!((u128::MAX / 4).to_string());
+    for (pointer, value) in [("/genesis/accounts/0/balance", &all), ("/genesis/providers/0/bond", &all)] {
+        assert_eq!(path_of(with(pointer, value.clone())), "genesis.accounts", "{pointer}");
+    }
+}
+
+/// The orders of magnitude below those that are refused.
+#[test]
+fn prices_and_fees_that_somebody_could_pay_are_taken() {
+    let byte_rate = ("prices/byteRate", "10000000000000000000");
+    for (field, value) in [byte_rate, ("fees/perByte", "40000000000000000000000000000000")] {
+        with(&format!("/genesis/parameters/{field}"), json!(value)).unwrap();
+    }
+}
+
+/// A file with this text, and why it cannot be loaded, with all causes.
+fn load(text: &str) -> String {
+    let file = std::env::temp_dir().join(format!("spec-{}-{}.json", std::process::id(), text.len()));
+    std::fs::write(&file, text).unwrap();
+    let error = ChainSpec::load(file.to_str().unwrap()).unwrap_err();
+    std::fs::remove_file(&file).unwrap();
+    let mut chain = error.to_string();
+    assert!(chain.contains(file.to_str().unwrap()), "{chain}");
+    let mut cause = std::error::Error::source(&error);
+    while let Some(error) = cause {
+        chain = format!("{chain}: {error}");
+        cause = error.source();
+    }
+    chain
+}
+
+#[test]
+fn what_is_wrong_in_a_file_comes_with_its_name_and_the_path() {
+    let text = preset("dev").unwrap().unwrap().to_json().unwrap();
+    let spoilt = text.replace("\"epochMs\": 30000", "\"epochMs\": 0");
+    assert!(load(&spoilt).contains("genesis.parameters.time.epochMs"));
+    assert!(load(&text.replace("\"epochMs\"", "\"epoch\"")).contains("epoch"));
+    assert!(load("{").contains("EOF"));
+}
+
+#[test]
+fn a_chain_whose_first_block_is_in_the_future_cannot_be_loaded() {
+    let mut spec = preset("dev").unwrap().unwrap();
+    spec.genesis.timestamp_ms = u64::MAX;
+    let error = load(&spec.to_json().unwrap());
+    assert!(error.contains("genesis.timestampMs"), "{error}");
 }
 
 #[test]

@@ -8,6 +8,7 @@ mod ending;
 mod golden;
 mod guard;
 mod many;
+mod network;
 mod quiet;
 mod sample;
 mod single;

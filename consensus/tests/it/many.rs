@@ -1,63 +1,11 @@
 //! Several validators over loopback.
 
-use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use consensus::{ConsensusConfig, ConsensusHandle, EndReason, peer_key, start};
+use consensus::EndReason;
 
-use crate::support::{Fault, TestChain, config, free_address, soon};
-
-const VALIDATORS: u8 = 4;
-
-struct Network {
-    chains: Vec<Arc<TestChain>>,
-    configs: Vec<ConsensusConfig>,
-    engines: Vec<Option<ConsensusHandle>>,
-    _folders: Vec<tempfile::TempDir>,
-}
-
-impl Network {
-    fn new(idle: Duration) -> Self {
-        let folders: Vec<_> = (0..VALIDATORS).map(|_| tempfile::tempdir().unwrap()).collect();
-        let mut configs: Vec<_> =
-            (0..).zip(&folders).map(|(index, folder)| config(index, folder.path(), idle)).collect();
-        for config in &mut configs {
-            config.listen = free_address();
-        }
-        let address = |config: &ConsensusConfig| {
-            format!("/ip4/127.0.0.1/tcp/{}/p2p/{}", config.listen.port(), peer_key(&config.network_secret))
-        };
-        let addresses: Vec<String> = configs.iter().map(address).collect();
-        for (index, config) in configs.iter_mut().enumerate() {
-            let others = addresses.iter().enumerate().filter(|(other, _)| *other != index);
-            config.peers = others.map(|(_, address)| address.clone()).collect();
-        }
-        let chains = (0..VALIDATORS).map(|index| TestChain::new(VALIDATORS, index)).collect();
-        Self { chains, configs, engines: (0..VALIDATORS).map(|_| None).collect(), _folders: folders }
-    }
-
-    async fn start(&mut self, index: usize) {
-        let chain = self.chains[index].clone();
-        let engine = soon(start(chain.clone(), chain, self.configs[index].clone())).await.unwrap();
-        self.engines[index] = Some(engine);
-    }
-
-    async fn stop(&mut self) {
-        for engine in self.engines.iter_mut().filter_map(Option::take) {
-            assert_eq!(soon(engine.stop()).await, EndReason::Stopped);
-        }
-    }
-
-    fn agree(&self, indices: &[usize], heights: u64) {
-        for chain in &self.chains {
-            chain.verify();
-        }
-        for height in 1..=heights {
-            let hashes: Vec<_> = indices.iter().map(|index| self.chains[*index].at(height).0.hash).collect();
-            assert!(hashes.windows(2).all(|pair| pair[0] == pair[1]), "height {height}: {hashes:?}");
-        }
-    }
-}
+use crate::network::Network;
+use crate::support::{Fault, soon};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn four_validators_agree_on_five_heights() {
@@ -126,30 +74,4 @@ async fn a_node_that_calls_a_certified_block_invalid_ends() {
     assert_eq!(reason, EndReason::Diverged { height: 1, hash });
     network.stop().await;
     network.agree(&[0, 1, 2], 3);
-}
-
-/// Prints and never asserts: the machine may be busy.
-#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn latency_of_four_validators_is_measured() {
-    let mut network = Network::new(Duration::from_secs(3600));
-    for index in 0..4 {
-        network.start(index).await;
-    }
-    for chain in &network.chains {
-        chain.reaches(1).await;
-    }
-    let mut took = Vec::new();
-    for height in 2..=41 {
-        let begun = Instant::now();
-        for chain in &network.chains {
-            chain.submit(1);
-        }
-        for chain in &network.chains {
-            chain.reaches(height).await;
-        }
-        took.push(begun.elapsed());
-    }
-    network.stop().await;
-    took.sort();
-    println!("four validators, work -> decided on all: p50 {:?}, p90 {:?}, max {:?}", took[20], took[36], took[39]);
 }

@@ -1,7 +1,7 @@
 //! One validator alone.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use consensus::{ConsensusHandle, EndReason, start};
 
@@ -118,29 +118,4 @@ async fn a_height_decided_before_a_crash_is_decided_the_same_after_it() {
     soon(engine.stop()).await;
     assert_eq!(chain.at(2).0.hash, voted);
     chain.verify();
-}
-
-/// Prints and never asserts: the machine may be busy.
-#[tokio::test(flavor = "multi_thread")]
-async fn latency_from_work_to_decided_is_measured() {
-    let folder = tempfile::tempdir().unwrap();
-    let chain = TestChain::new(1, 0);
-    let engine = run(&chain, folder.path(), NEVER).await;
-    chain.reaches(1).await;
-    let mut took = Vec::new();
-    for height in 2..=201 {
-        let begun = Instant::now();
-        chain.submit(1);
-        chain.reaches(height).await;
-        took.push(begun.elapsed());
-    }
-    soon(engine.stop()).await;
-    took.sort();
-    println!(
-        "work -> decided over {} heights: p50 {:?}, p99 {:?}, max {:?}",
-        took.len(),
-        took[100],
-        took[198],
-        took[199]
-    );
 }

@@ -132,10 +132,10 @@ impl Pool {
             return Err(AdmitError::Known(*hash));
         }
         let Some(queue) = self.queues.get(account) else { return Ok(()) };
-        if queue.waiting.contains_key(&nonce) {
-            return Err(AdmitError::NonceTaken { account: *account, nonce });
+        match queue.waiting.get(&nonce) {
+            Some(entry) => Err(AdmitError::NonceTaken { waiting: entry.hash, account: *account, nonce }),
+            None => Ok(()),
         }
-        Ok(())
     }
 
     /// Lets a transaction wait that the rules have found valid for `state`, its signer's account.

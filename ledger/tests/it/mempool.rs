@@ -108,7 +108,7 @@ fn a_nonce_waits_once_and_not_too_far_ahead() {
     assert_eq!(admit(&pool, &chain, &first), Err(AdmitError::Known(first.hash())));
     let account = alice.account();
     let richer = signed(&chain, &alice, 0, 1000 * TOKEN, 0);
-    assert_eq!(admit(&pool, &chain, &richer), Err(AdmitError::NonceTaken { account, nonce: 0 }));
+    assert_eq!(admit(&pool, &chain, &richer), Err(AdmitError::NonceTaken { waiting: first.hash(), account, nonce: 0 }));
     let far = signed(&chain, &alice, 5, 0, 0);
     assert_eq!(admit(&pool, &chain, &far), Err(AdmitError::TooFarAhead { account, nonce: 5, next: 1 }));
     admit(&pool, &chain, &signed(&chain, &alice, 4, 0, 0)).unwrap();

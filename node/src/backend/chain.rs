@@ -142,10 +142,16 @@ impl Author for ChainBackend {
     }
 
     async fn submit_transaction(&self, transaction: SignedTransaction) -> Result<TxHash, ApiError> {
-        let hash = transaction.hash();
-        match self.chain.submit(transaction) {
+        // The right to one of the places goes with the work, which goes on if the client leaves.
+        let place = self.trials.clone().acquire_owned().await.map_err(ApiError::internal)?;
+        let chain = self.chain.clone();
+        let submitted = tokio::task::spawn_blocking(move || {
+            let _place = place;
+            chain.submit_tried(transaction)
+        });
+        match submitted.await.map_err(ApiError::internal)? {
             // Sent again while it waits: it is taken already. Once it is in a block its nonce is used.
-            Ok(_) | Err(ledger::AdmitError::Known(_)) => Ok(hash),
+            Ok(hash) | Err(ledger::AdmitError::Known(hash)) => Ok(hash),
             Err(error) => Err(of_admit(error)),
         }
     }

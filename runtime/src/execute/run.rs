@@ -38,7 +38,17 @@ pub(crate) struct Run<'a, V> {
 impl<'a, V: StateView> Run<'a, V> {
     /// Begins the block: what happens before its transactions has happened.
     pub(super) fn open(view: &'a V, opening: &Opening, signatures: Signatures) -> Result<Self, StateError> {
-        let mut run = Self {
+        let mut run = Self::bare(view, opening, signatures);
+        if opening.starts_epoch {
+            epoch::start(&mut run)?;
+        }
+        sweep::sweep(&mut run)?;
+        Ok(run)
+    }
+
+    /// Before anything has happened.
+    pub(super) fn bare(view: &'a V, opening: &Opening, signatures: Signatures) -> Self {
+        Self {
             state: Overlay::new(view),
             genesis: opening.genesis,
             parameters: opening.parameters.clone(),
@@ -51,12 +61,7 @@ impl<'a, V: StateView> Run<'a, V> {
             events: Vec::new(),
             position: None,
             snapshots: BTreeMap::new(),
-        };
-        if opening.starts_epoch {
-            epoch::start(&mut run)?;
         }
-        sweep::sweep(&mut run)?;
-        Ok(run)
     }
 
     /// Executes the transaction of `bytes` encoded bytes at `position`. If it is rejected, nothing has changed.

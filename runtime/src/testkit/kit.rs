@@ -204,12 +204,27 @@ impl Kit {
         intent: &UploadIntent,
         manifest: &FileManifest,
     ) -> Vec<Vec<Holder>> {
-        let snapshot = view.require::<Snapshots>(&intent.snapshot_epoch).expect("the intent names a snapshot");
+        self.promises(view, intent, intent, manifest)
+    }
+
+    /// As [`Self::holders`], by the providers that are drawn for `drawn`, but what they sign is for `promised`.
+    ///
+    /// # Panics
+    /// As [`Self::store`].
+    pub fn promises<V: StateView>(
+        &mut self,
+        view: &V,
+        drawn: &UploadIntent,
+        promised: &UploadIntent,
+        manifest: &FileManifest,
+    ) -> Vec<Vec<Holder>> {
+        let snapshot = view.require::<Snapshots>(&drawn.snapshot_epoch).expect("the intent names a snapshot");
         let placement = &self.genesis.parameters.placement.clone();
-        let template = commitment_for(intent, placement.placement_epochs, 0, 0, PieceHash::ZERO, 0, intent.owner);
+        let template = commitment_for(promised, placement.placement_epochs, 0, 0, PieceHash::ZERO, 0, promised.owner);
+        let deal = drawn.deal();
         let mut holders = Vec::with_capacity(manifest.segments.len());
         for (segment, of_segment) in (0u16..).zip(&manifest.segments) {
-            let placed = place(&snapshot, placement, &manifest.code, &template.deal, segment).expect("there is room");
+            let placed = place(&snapshot, placement, &manifest.code, &deal, segment).expect("there is room");
             let piece_bytes = u32::try_from(manifest.code.piece_bytes(of_segment.len)).expect("pieces are below 4 GiB");
             let pieces = (0u8..=u8::MAX).zip(of_segment.piece_hashes.iter().zip(&placed.slots));
             let hold = |(index, (piece_hash, slot)): (u8, (&PieceHash, &crate::placement::Slot))| {

@@ -9,6 +9,7 @@ use std::collections::BTreeSet;
 
 use runtime::crypto::KeyPair;
 use runtime::event::Event;
+use runtime::execute::{Rejected, try_transaction};
 use runtime::rule::Rule;
 use runtime::testkit::{Kit, Simulation, dev_parameters};
 use runtime::types::{Call, Parameters};
@@ -29,18 +30,30 @@ pub fn with(edit: impl FnOnce(&mut Parameters)) -> Simulation {
 /// Sends a call that fails; the rule that its event names. Nothing but fee and nonce may have changed.
 pub fn fails(simulation: &mut Simulation, pair: &KeyPair, call: Call) -> Rule {
     let before = simulation.state.clone();
+    let tried = try_call(simulation, pair, &call);
     let rule = match simulation.send(pair, call).as_slice() {
         [Event::Failed { rule }] => *rule,
         events => panic!("expected one failure, not {events:?}"),
     };
     crate::rollback::only_the_fee_was_taken(&before, simulation, &pair.account());
+    assert_eq!(tried, Err(rule.into()), "a trial beforehand says what the block does");
     rule
+}
+
+/// What a trial says of a call, at the time of the next block.
+fn try_call(simulation: &mut Simulation, pair: &KeyPair, call: &Call) -> Result<(), Rejected> {
+    let nonce = simulation.nonce(pair);
+    let Simulation { kit, state, head } = simulation;
+    let transaction = kit.sign(pair, nonce, call.clone());
+    try_transaction(state, kit.genesis_hash, head, head.timestamp_ms + 1_000, &transaction)
 }
 
 /// Sends a call that succeeds.
 pub fn succeeds(simulation: &mut Simulation, pair: &KeyPair, call: Call) -> Vec<Event> {
+    let tried = try_call(simulation, pair, &call);
     let events = simulation.send(pair, call);
     assert!(!events.iter().any(|event| matches!(event, Event::Failed { .. })), "{events:?}");
+    assert_eq!(tried, Ok(()), "a trial beforehand says what the block does");
     events
 }
 

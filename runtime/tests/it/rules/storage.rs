@@ -56,6 +56,7 @@ pub const CASES: &[Case] = &[
     (Rule::UnknownSlot, || spoiling(&mut dev(), |store| store.holders[0][1].slot = 8)),
     (Rule::BadCommitment, || spoiling(&mut dev(), |store| store.holders[0][1].signature = Signature::ZERO)),
     (Rule::BadCommitment, || spoiling(&mut dev(), |store| store.holders[0].swap(0, 1))),
+    (Rule::BadCommitment, another_deal),
     (Rule::BadCommitment, another_service_key),
     (Rule::ProviderFull, provider_full),
     (Rule::ProviderNotActive, provider_not_active),
@@ -160,6 +161,16 @@ fn no_capacity() -> Rule {
     let intent = kit.intent(&key("Alice"), 0, &manifest, 10, head);
     let mut store = kit.share(&key("Alice"), intent, manifest);
     store.holders = vec![vec![runtime::types::Holder { slot: 0, signature: Signature::ZERO }; 4]];
+    fails(&mut simulation, &key("Alice"), call(store))
+}
+
+/// Commitments of the same pieces by the same providers, but for Alice's next deal.
+fn another_deal() -> Rule {
+    let mut simulation = dev();
+    let mut store = file(&mut simulation, 1);
+    let Simulation { kit, state, head } = &mut simulation;
+    let next = kit.intent(&key("Alice"), 1, &store.manifest, 10, head);
+    store.holders = kit.promises(state, &store.intent.intent, &next, &store.manifest);
     fails(&mut simulation, &key("Alice"), call(store))
 }
 
