@@ -13,6 +13,7 @@ use crate::fetch::Fetch;
 use crate::gateway::Gateway;
 use crate::labels::Labels;
 
+pub use storage::{locate, store_of};
 pub use system::{SystemInfo, listen_lines};
 
 /// Reads of the chain. They take microseconds from memory or RocksDB's cache, so they run where they are asked.

@@ -17,6 +17,7 @@ mod gateway;
 mod keystore;
 mod labels;
 mod provider;
+mod recorded;
 mod shutdown;
 mod source;
 mod spool;
@@ -35,7 +36,9 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             // The chain of causes, once, where it is handled; each says what the one before left out.
-            eprintln!("error: {error:#}");
+            if !error.is::<cli::Said>() {
+                eprintln!("error: {error:#}");
+            }
             cli::exit_code(&error)
         }
     }

@@ -6,6 +6,7 @@ mod account;
 mod call;
 mod chain;
 mod hex;
+mod proof;
 mod provider;
 mod storage;
 mod system;
@@ -17,6 +18,7 @@ pub use chain::{
     TransactionResult, TransactionStatus,
 };
 pub use hex::Hex;
+pub use proof::{AgreedInfo, EntryInfo, ProofFieldError, ProofInfo, ProvenValue};
 pub use provider::{ProviderInfo, ProviderState, ServiceKeyInfo, ValidatorInfo};
 pub use storage::{
     ByteRange, CodeInfo, CommitmentInfo, FileInfo, FileName, FilesQuery, LeaseInfo, LocateQuery, Located, LocatedPiece,

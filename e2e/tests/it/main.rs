@@ -5,6 +5,7 @@ mod crash;
 mod files;
 mod http;
 mod losses;
+mod proofs;
 mod quickstart;
 mod refusals;
 mod transfer;

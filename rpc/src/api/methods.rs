@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize};
 use super::params::Object;
 use crate::types::{
     AccountInfo, BlockId, BlockInfo, ByteRange, CertificateInfo, FileInfo, FilesQuery, HeaderInfo, Health, Hex,
-    LocateQuery, Located, NextIndex, Page, PeerInfo, PendingInfo, PrepareQuery, Prepared, ProviderInfo, Quote,
-    QuoteQuery, Receipt, RetrievedData, SubmitOptions, Submitted, SyncState, TransactionStatus, ValidatorInfo,
+    LocateQuery, Located, NextIndex, Page, PeerInfo, PendingInfo, PrepareQuery, Prepared, ProvenValue, ProviderInfo,
+    Quote, QuoteQuery, Receipt, RetrievedData, SubmitOptions, Submitted, SyncState, TransactionStatus, ValidatorInfo,
 };
 
 /// How parameters may be written.
@@ -81,6 +81,8 @@ methods! {
     ChainGetCertificate "chain_getCertificate" Listed HeightParams => CertificateInfo;
     /// A value of the state as it is stored; `null` if there is none.
     StateGet "state_get" Listed KeyParams => Option<Hex>;
+    /// A value of the state with a proof, or a proof that there is none.
+    StateGetProof "state_getProof" Listed ProofParams => ProvenValue;
     /// Everything the chain can set.
     StateGetParameters "state_getParameters" Listed NoParams => Parameters;
     /// Balances and nonce.
@@ -190,6 +192,16 @@ parameters! {
     KeyParams {
         /// Table tag and fields.
         key: Hex,
+    }
+
+    /// Of [`StateGetProof`].
+    ProofParams {
+        /// Table tag and fields.
+        key: Hex,
+        /// After which block; the last final one without.
+        height: Option<Height>,
+        /// Height of a block that whoever checks the proof trusts; block 0 without.
+        trusted: Option<Height>,
     }
 
     /// Of methods about one account.

@@ -13,11 +13,12 @@ use rpc::ports::{
 };
 use rpc::types::{
     AccountInfo, ByteRange, CommitmentInfo, FileInfo, FilesQuery, Health, Hex, LeaseInfo, LocateQuery, Located,
-    LocatedPiece, LocatedSegment, Page, PeerInfo, PendingInfo, PieceStatus, ProviderInfo, Quote, QuoteQuery, Receipt,
-    SubmitOptions, SyncState, ValidatorInfo,
+    LocatedPiece, LocatedSegment, Page, PeerInfo, PendingInfo, PieceStatus, ProofInfo, ProviderInfo, Quote, QuoteQuery,
+    Receipt, SubmitOptions, SyncState, ValidatorInfo,
 };
 use rpc::{ApiError, TryAgain};
 use runtime::crypto::{AccountId, PeerKey, PublicKey, Signature};
+use runtime::light::Proof;
 use runtime::rule::Rule;
 use runtime::types::{
     Balance, BlockHash, Call, CommitCertificate, Epoch, Header, Height, Parameters, SignedTransaction, Transaction,
@@ -192,7 +193,7 @@ impl Storage for Memory {
             survivable_operators: 1,
             segments: vec![segment],
             next_segment: Some(most),
-            proof: query.proof.then(|| serde_json::json!({ "header": "0x" })),
+            proof: query.proof.then(|| ProofInfo::from(&samples::proof(HEAD, vec![1]))),
         })
     }
 
@@ -297,6 +298,10 @@ impl Chain for Memory {
 impl State for Memory {
     async fn get(&self, key: Vec<u8>) -> Result<Option<Vec<u8>>, ApiError> {
         Ok((key == [1]).then(|| vec![1, 2, 3]))
+    }
+
+    async fn prove(&self, key: Vec<u8>, height: Option<Height>, _: Height) -> Result<Proof, ApiError> {
+        Ok(samples::proof(check_height(height.unwrap_or(HEAD))?, key))
     }
 
     async fn parameters(&self) -> Result<Parameters, ApiError> {
