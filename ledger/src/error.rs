@@ -165,6 +165,26 @@ pub enum LedgerError {
         /// The head's height.
         head: Height,
     },
+    /// The height is known, but its state is no longer kept.
+    #[error("the state of height {height} is no longer kept")]
+    Pruned {
+        /// The height asked for.
+        height: Height,
+    },
+    /// A proof cannot begin behind the block that it is of.
+    #[error("the trusted height {trusted} is above the proof's at {height}")]
+    TrustedAbove {
+        /// Where the proof should begin.
+        trusted: Height,
+        /// The height that is proven.
+        height: Height,
+    },
+    /// A proof that nobody would read.
+    #[error("the proof would be larger than {limit} bytes")]
+    ProofTooLarge {
+        /// Most bytes.
+        limit: usize,
+    },
     /// The state before a block cannot be read.
     #[error(transparent)]
     State(#[from] StateError),

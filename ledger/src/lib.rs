@@ -28,6 +28,7 @@ mod error;
 mod index;
 pub mod mempool;
 mod preview;
+mod proof;
 mod reader;
 mod state;
 mod tree;

@@ -1,4 +1,4 @@
-//! The state's Jellyfish Merkle tree: the only door to jmt, apart from light verification in `runtime`.
+//! The state's Jellyfish Merkle tree: the only door to jmt.
 //!
 //! A leaf's key is [`key_hash`] of the state key, its value the state's value with its version byte; leaves and inner
 //! nodes are hashed with plain BLAKE3 under jmt's own domain tags. The root depends on the entries alone, not on the
@@ -19,14 +19,11 @@ use crate::error::LedgerError;
 
 mod inner;
 mod node;
+mod path;
 
 pub use node::{NodeId, NodeRow};
-
-/// The name of a state key in the tree: a derive-key hash, so that nobody can choose paths.
-#[must_use]
-pub fn key_hash(key: &[u8]) -> [u8; 32] {
-    blake3::derive_key("piecewise state key v1", key)
-}
+pub use path::path;
+pub use runtime::light::key_hash;
 
 /// Plain BLAKE3 as jmt wants it.
 pub struct Blake3Hasher(blake3::Hasher);

@@ -17,6 +17,7 @@ use crate::keystore::Keystore;
 use crate::labels::Labels;
 use crate::submitter::Submitter;
 
+pub use storage::{locate, store_of};
 pub use system::{SystemInfo, listen_lines};
 
 /// Transactions from clients whose calls are tried at once. One may take as long as checking thousands of signatures,

@@ -3,6 +3,7 @@
 pub mod file;
 pub mod purge;
 pub mod run;
+pub mod verify_proof;
 
 use std::process::ExitCode;
 
@@ -29,6 +30,8 @@ enum Command {
     File(FileArgs),
     /// Delete everything that this machine keeps of a chain.
     PurgeChain(purge::PurgeArgs),
+    /// Check an answer that carries a proof, without a node and without a network.
+    VerifyProof(verify_proof::VerifyProofArgs),
 }
 
 #[derive(Debug, Args)]
@@ -43,6 +46,7 @@ impl Cli {
         match self.command {
             Some(Command::File(args)) => args.command.run(),
             Some(Command::PurgeChain(args)) => args.run(),
+            Some(Command::VerifyProof(args)) => args.run(),
             None => self.run.run(),
         }
     }
@@ -58,6 +62,11 @@ pub enum ExitReason {
     #[error("{0}")]
     PartEnded(String),
 }
+
+/// A failure of which everything is on standard output already.
+#[derive(Debug, thiserror::Error)]
+#[error("see standard output")]
+pub struct Said;
 
 /// The exit code of a failure; 1 for those without one of their own.
 pub fn exit_code(error: &anyhow::Error) -> ExitCode {

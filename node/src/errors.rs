@@ -17,6 +17,19 @@ pub fn of_ledger(error: LedgerError) -> ApiError {
     ApiError::internal(error)
 }
 
+/// A proof cannot be made.
+pub fn of_proof(error: LedgerError) -> ApiError {
+    match error {
+        LedgerError::UnknownHeight { .. } | LedgerError::Pruned { .. } => ApiError::NotFound(error.to_string()),
+        LedgerError::TrustedAbove { .. } => ApiError::BadParams(format!("trusted: {error}")),
+        LedgerError::ProofTooLarge { limit } => ApiError::TooLarge {
+            what: "the proof (ask for fewer segments, or name a later trusted block)",
+            limit: u64::try_from(limit).unwrap_or(u64::MAX),
+        },
+        error => ApiError::internal(error),
+    }
+}
+
 /// A transaction is not taken.
 pub fn of_admit(error: AdmitError) -> ApiError {
     match error {

@@ -18,6 +18,7 @@ mod keystore;
 mod labels;
 mod line_log;
 mod provider;
+mod recorded;
 mod shutdown;
 mod source;
 mod spool;
@@ -36,7 +37,9 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             // The chain of causes, once, where it is handled; each says what the one before left out.
-            eprintln!("error: {error:#}");
+            if !error.is::<cli::Said>() {
+                eprintln!("error: {error:#}");
+            }
             cli::exit_code(&error)
         }
     }

@@ -19,8 +19,8 @@ pub const LOCATE_SEGMENTS_MAX: u32 = 64;
 pub const FILES_PAGE_MAX: u32 = 1000;
 /// Files on a page unless the client says otherwise.
 pub const FILES_PAGE_DEFAULT: u32 = 100;
-/// Bytes of a key of `state_get`; the longest that a table has is far below.
-pub const STATE_KEY_BYTES_MAX: usize = 1024;
+/// Bytes of a key of `state_get` and `state_getProof`; the longest that a table has is far below.
+pub const STATE_KEY_BYTES_MAX: usize = runtime::light::KEY_BYTES_MAX;
 /// Bytes of a cursor; cursors are made by the node and are short.
 pub const CURSOR_BYTES_MAX: usize = 512;
 /// Bytes of an upload's name; names are made by the node and are short.

@@ -15,6 +15,7 @@ use futures::future::BoxFuture;
 use futures::stream::BoxStream;
 use pieces::FileId;
 use runtime::crypto::AccountId;
+use runtime::light::Proof;
 use runtime::types::{
     Balance, BlockHash, Call, CommitCertificate, Epoch, Header, Height, Parameters, SignedTransaction, Transaction,
     TxHash,
@@ -72,7 +73,8 @@ pub trait Storage: Send + Sync + 'static {
     /// Where the pieces are. `query.limit` is within 1..=64 here.
     ///
     /// # Errors
-    /// `NotFound`.
+    /// `NotFound`; with a proof also `BadParams` for a page behind the last segment or a trusted height above the head,
+    /// and `TooLarge`.
     async fn locate(&self, file: FileId, query: LocateQuery) -> Result<Located, ApiError>;
 
     /// Verified bytes of a file, all of them without a range. The whole is hashed when all of it is read, and the
@@ -239,6 +241,14 @@ pub trait State: Send + Sync + 'static {
     /// # Errors
     /// `Internal`.
     async fn get(&self, key: Vec<u8>) -> Result<Option<Vec<u8>>, ApiError>;
+
+    /// Proves what the state after a block says of `key`, to whoever trusts the block at `trusted`. `key` has at most
+    /// 1,024 bytes here.
+    ///
+    /// # Errors
+    /// `NotFound` above the head and for a height whose state is no longer kept, `BadParams` if `trusted` is above the
+    /// height, `TooLarge`.
+    async fn prove(&self, key: Vec<u8>, height: Option<Height>, trusted: Height) -> Result<Proof, ApiError>;
 
     /// Everything the chain can set.
     ///

@@ -7,6 +7,7 @@ mod call;
 mod chain;
 mod hex;
 mod lease;
+mod proof;
 mod provider;
 mod storage;
 mod system;
@@ -20,6 +21,7 @@ pub use chain::{
 };
 pub use hex::Hex;
 pub use lease::{Extended, FileHealth, LeaseOptions, Released, SegmentHealth};
+pub use proof::{AgreedInfo, EntryInfo, ProofFieldError, ProofInfo, ProvenValue};
 pub use provider::{ProviderInfo, ProviderState, ServiceKeyInfo, ValidatorInfo};
 pub use storage::{
     ByteRange, CodeInfo, CommitmentInfo, FileInfo, FileName, FilesQuery, LeaseInfo, LocateQuery, Located, LocatedPiece,

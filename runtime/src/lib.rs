@@ -37,6 +37,7 @@ pub mod execute;
 pub mod fees;
 pub mod genesis;
 mod leases;
+pub mod light;
 pub mod placement;
 mod rates;
 pub mod rule;

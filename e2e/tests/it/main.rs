@@ -7,6 +7,7 @@ mod files;
 mod http;
 mod leases;
 mod losses;
+mod proofs;
 mod quickstart;
 mod refusals;
 mod resume;

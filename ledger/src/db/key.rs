@@ -76,6 +76,14 @@ impl RowKey for ValueKey {
     }
 }
 
+impl ReadKey for ValueKey {
+    fn from_bytes(mut bytes: &[u8]) -> Option<Self> {
+        let key_hash = take(&mut bytes)?;
+        let height = Height::from_be_bytes(take(&mut bytes)?);
+        bytes.is_empty().then_some(Self { key_hash, height })
+    }
+}
+
 /// A row of the indexes; the first byte says which index. Tags are only appended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum IndexKey {

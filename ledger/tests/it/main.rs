@@ -13,5 +13,6 @@ mod indexes;
 mod mempool;
 mod model;
 mod opening;
+mod proofs;
 mod support;
 mod undecided;

@@ -1,5 +1,7 @@
 //! Blocks, state, accounts, transactions, providers and validators.
 
+use std::collections::BTreeSet;
+
 use async_trait::async_trait;
 use futures::stream::{self, BoxStream, StreamExt};
 use rpc::ApiError;
@@ -7,16 +9,17 @@ use rpc::ports::{Accounts, Author, BlockAt, BlockRecord, Chain, Providers, State
 use rpc::types::{AccountInfo, Page, PendingInfo, ProviderInfo, TransactionResult, ValidatorInfo};
 use runtime::crypto::AccountId;
 use runtime::event::{Event, EventRecord};
+use runtime::light::Proof;
 use runtime::rule::Rule;
 use runtime::state::{ReadTables, StateView};
-use runtime::tables::{self, ProviderNumbers, ValidatorSets};
+use runtime::tables::{self, ParameterTable, ProviderNumbers, Table, ValidatorSets};
 use runtime::types::{
     Balance, Block, BlockHash, Call, CommitCertificate, Epoch, Header, Height, Parameters, SignedTransaction,
     Transaction, TxHash,
 };
 
 use super::ChainBackend;
-use crate::errors::{of_admit, of_ledger, of_state};
+use crate::errors::{of_admit, of_ledger, of_proof, of_state};
 
 /// Providers of one page.
 const PROVIDERS_PER_PAGE: usize = 100;
@@ -115,6 +118,13 @@ impl Chain for ChainBackend {
 impl State for ChainBackend {
     async fn get(&self, key: Vec<u8>) -> Result<Option<Vec<u8>>, ApiError> {
         self.chain.ledger().state().get(&key).map_err(of_state)
+    }
+
+    async fn prove(&self, key: Vec<u8>, height: Option<Height>, trusted: Height) -> Result<Proof, ApiError> {
+        let ledger = self.chain.ledger();
+        let height = height.unwrap_or_else(|| ledger.head().header.height);
+        let keys = BTreeSet::from([key, ParameterTable::key(&())]);
+        tokio::task::block_in_place(|| ledger.prove(&keys, height, trusted)).map_err(of_proof)
     }
 
     async fn parameters(&self) -> Result<Parameters, ApiError> {

@@ -3,8 +3,9 @@
 mod health;
 mod locate;
 
+pub use locate::locate;
+
 use async_trait::async_trait;
-use parity_scale_codec::Encode;
 use pieces::{ErasureCode, FileId};
 use rpc::ApiError;
 use rpc::ports::{ByteStream, Retrieved, Storage, Upload};
@@ -180,15 +181,10 @@ fn store_size(code: &pieces::ErasureCode, size: u64, piece_bytes_max: u32) -> (u
 }
 
 /// The Store call of a transaction, if it is one.
-fn store_of(transaction: &SignedTransaction) -> Option<&Store> {
+pub fn store_of(transaction: &SignedTransaction) -> Option<&Store> {
     use runtime::types::{Call, StorageCall};
     match transaction.transaction.call() {
         Call::Storage(StorageCall::Store(store)) => Some(store),
         _ => None,
     }
-}
-
-/// Encoded as a client gets it.
-fn encoded(value: &impl Encode) -> rpc::types::Hex {
-    rpc::types::Hex(value.encode())
 }

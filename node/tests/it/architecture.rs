@@ -46,7 +46,8 @@ const DOORS: &[(&str, &[&str])] = &[
     ("schnorrkel", &["runtime"]),
     ("merlin", &["runtime"]),
     ("ed25519-dalek", &["runtime"]),
-    ("jmt", &["ledger", "runtime"]),
+    ("jmt", &["ledger"]),
+    ("borsh", &["ledger"]),
 ];
 
 /// Dependencies of tests that go past a door: crate, package, and why.
@@ -60,7 +61,8 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("rocksdb", &["ledger/src/", "dsn/src/store"]),
     ("schnorrkel", &["runtime/src/crypto"]),
     ("ed25519_dalek", &["runtime/src/crypto"]),
-    ("jmt", &["ledger/src/", "runtime/src/light.rs"]),
+    ("jmt", &["ledger/src/"]),
+    ("borsh", &["ledger/src/tree"]),
 ];
 
 /// Names that the pure crates must not have, wherever they come from.

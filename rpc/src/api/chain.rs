@@ -8,13 +8,13 @@ use runtime::types::{BlockHash, Parameters};
 
 use super::methods::{
     BlockParams, ChainGetBlock, ChainGetBlockHash, ChainGetCertificate, ChainGetFinalizedHead, ChainGetHeader,
-    ChainGetTransaction, HashParams, HeightParams, KeyParams, NoParams, StateGet, StateGetParameters,
-    TransactionParams,
+    ChainGetTransaction, HashParams, HeightParams, KeyParams, NoParams, ProofParams, StateGet, StateGetParameters,
+    StateGetProof, TransactionParams,
 };
 use super::{Context, on};
 use crate::error::ApiError;
 use crate::limits::STATE_KEY_BYTES_MAX;
-use crate::types::{BlockInfo, CertificateInfo, HeaderInfo, Hex, TransactionStatus};
+use crate::types::{BlockInfo, CertificateInfo, HeaderInfo, Hex, ProofInfo, ProvenValue, TransactionStatus};
 
 pub(super) fn register(module: &mut RpcModule<Context>) -> Result<(), RegisterMethodError> {
     on::<ChainGetBlock, _, _>(module, block)?;
@@ -24,6 +24,7 @@ pub(super) fn register(module: &mut RpcModule<Context>) -> Result<(), RegisterMe
     on::<ChainGetTransaction, _, _>(module, transaction)?;
     on::<ChainGetCertificate, _, _>(module, certificate)?;
     on::<StateGet, _, _>(module, get)?;
+    on::<StateGetProof, _, _>(module, get_proof)?;
     on::<StateGetParameters, _, _>(module, parameters)
 }
 
@@ -59,11 +60,25 @@ async fn certificate(context: Arc<Context>, params: HeightParams) -> Result<Cert
 }
 
 async fn get(context: Arc<Context>, params: KeyParams) -> Result<Option<Hex>, ApiError> {
-    let Hex(key) = params.key;
+    Ok(context.backend.state.get(checked(params.key)?).await?.map(Hex))
+}
+
+/// A key of which the length is bounded.
+fn checked(Hex(key): Hex) -> Result<Vec<u8>, ApiError> {
     if key.is_empty() || key.len() > STATE_KEY_BYTES_MAX {
         return Err(ApiError::BadParams(format!("key: 1 to {STATE_KEY_BYTES_MAX} bytes")));
     }
-    Ok(context.backend.state.get(key).await?.map(Hex))
+    Ok(key)
+}
+
+async fn get_proof(context: Arc<Context>, params: ProofParams) -> Result<ProvenValue, ApiError> {
+    let ProofParams { key, height, trusted } = params;
+    let key = checked(key)?;
+    let proof = context.backend.state.prove(key.clone(), height, trusted.unwrap_or(0)).await?;
+    let entry = proof.entries.iter().find(|entry| entry.key == key);
+    let entry = entry.ok_or_else(|| ApiError::internal(format!("the proof lacks its key {}", Hex(key.clone()))))?;
+    let value = entry.value.clone().map(Hex);
+    Ok(ProvenValue { key: Hex(key), value, height: proof.header().height, proof: ProofInfo::from(&proof) })
 }
 
 async fn parameters(context: Arc<Context>, _: NoParams) -> Result<Parameters, ApiError> {

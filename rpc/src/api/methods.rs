@@ -10,8 +10,8 @@ use super::params::Object;
 use crate::types::{
     AccountInfo, BeginUpload, BegunUpload, BlockId, BlockInfo, ByteRange, CertificateInfo, Done, Extended, FileHealth,
     FileInfo, FilesQuery, HeaderInfo, Health, Hex, LeaseOptions, LocateQuery, Located, NextIndex, Page, PeerInfo,
-    PendingInfo, PrepareQuery, Prepared, ProviderInfo, Quote, QuoteQuery, Receipt, Released, RetrievedData,
-    SubmitOptions, Submitted, SyncState, TransactionStatus, UploadReceived, UploadStatus, ValidatorInfo,
+    PendingInfo, PrepareQuery, Prepared, ProvenValue, ProviderInfo, Quote, QuoteQuery, Receipt, Released,
+    RetrievedData, SubmitOptions, Submitted, SyncState, TransactionStatus, UploadReceived, UploadStatus, ValidatorInfo,
 };
 
 /// How parameters may be written.
@@ -100,6 +100,8 @@ methods! {
     ChainGetCertificate "chain_getCertificate" Listed HeightParams => CertificateInfo;
     /// A value of the state as it is stored; `null` if there is none.
     StateGet "state_get" Listed KeyParams => Option<Hex>;
+    /// A value of the state with a proof, or a proof that there is none.
+    StateGetProof "state_getProof" Listed ProofParams => ProvenValue;
     /// Everything the chain can set.
     StateGetParameters "state_getParameters" Listed NoParams => Parameters;
     /// Balances and nonce.
@@ -283,6 +285,16 @@ parameters! {
     KeyParams {
         /// Table tag and fields.
         key: Hex,
+    }
+
+    /// Of [`StateGetProof`].
+    ProofParams {
+        /// Table tag and fields.
+        key: Hex,
+        /// After which block; the last final one without.
+        height: Option<Height>,
+        /// Height of a block that whoever checks the proof trusts; block 0 without.
+        trusted: Option<Height>,
     }
 
     /// Of methods about one account.

@@ -5,7 +5,7 @@ use runtime::crypto::{AccountId, PeerKey, PublicKey, Signature};
 use runtime::types::{Balance, BlockHash, Epoch, Height, TxHash, amount_text};
 use serde::{Deserialize, Serialize};
 
-use super::Hex;
+use super::{Hex, ProofInfo};
 
 /// A label that the gateway keeps beside a file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -123,8 +123,11 @@ pub struct Receipt {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct LocateQuery {
-    /// Whether to prove it.
+    /// Whether to prove it: everything shown, which with a proof is of the segments shown alone.
     pub proof: bool,
+    /// With a proof: the height of a block that whoever checks it trusts; block 0 without.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub trusted: Option<Height>,
     /// First segment.
     pub from_segment: u32,
     /// Most segments; more than 64 are taken as 64.
@@ -162,7 +165,7 @@ pub struct Located {
     pub size: u64,
     /// How it is coded.
     pub code: CodeInfo,
-    /// So many providers may vanish, whichever, and every segment can still be read.
+    /// So many providers may vanish, whichever, and every segment can still be read; with a proof, every segment shown.
     pub survivable_providers: u32,
     /// The same for operators.
     pub survivable_operators: u32,
@@ -173,7 +176,7 @@ pub struct Located {
     pub next_segment: Option<u32>,
     /// Proof of all this, if asked for.
     #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub proof: Option<serde_json::Value>,
+    pub proof: Option<ProofInfo>,
 }
 
 /// A segment of a located file.

@@ -9,6 +9,7 @@ mod guard;
 mod limits;
 mod memory;
 mod methods;
+mod proofs;
 mod raw;
 mod samples;
 mod subscriptions;

@@ -14,12 +14,13 @@ use rpc::ports::{
 };
 use rpc::types::{
     AccountInfo, ByteRange, CodeInfo, CommitmentInfo, Extended, FileHealth, FileInfo, FilesQuery, Health, Hex,
-    LeaseInfo, LocateQuery, Located, LocatedPiece, LocatedSegment, Page, PeerInfo, PendingInfo, PieceStatus,
+    LeaseInfo, LocateQuery, Located, LocatedPiece, LocatedSegment, Page, PeerInfo, PendingInfo, PieceStatus, ProofInfo,
     ProviderInfo, Quote, QuoteQuery, Receipt, Released, SegmentHealth, SubmitOptions, SyncState, UploadStatus,
     ValidatorInfo,
 };
 use rpc::{ApiError, TryAgain};
 use runtime::crypto::{AccountId, PeerKey, PublicKey, Signature};
+use runtime::light::Proof;
 use runtime::rule::Rule;
 use runtime::types::{
     Balance, BlockHash, Call, CommitCertificate, Epoch, Header, Height, Parameters, SignedTransaction, Transaction,
@@ -221,7 +222,7 @@ impl Storage for Memory {
             survivable_operators: 1,
             segments: vec![segment],
             next_segment: Some(most),
-            proof: query.proof.then(|| serde_json::json!({ "header": "0x" })),
+            proof: query.proof.then(|| ProofInfo::from(&samples::proof(HEAD, vec![1]))),
         })
     }
 
@@ -364,6 +365,10 @@ impl Chain for Memory {
 impl State for Memory {
     async fn get(&self, key: Vec<u8>) -> Result<Option<Vec<u8>>, ApiError> {
         Ok((key == [1]).then(|| vec![1, 2, 3]))
+    }
+
+    async fn prove(&self, key: Vec<u8>, height: Option<Height>, _: Height) -> Result<Proof, ApiError> {
+        Ok(samples::proof(check_height(height.unwrap_or(HEAD))?, key))
     }
 
     async fn parameters(&self) -> Result<Parameters, ApiError> {

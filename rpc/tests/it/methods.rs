@@ -36,7 +36,7 @@ fn storage_rows() -> Vec<Row> {
     let file = json!(id_of(CONTENT));
     let options = json!({ "name": "a.txt", "mediaType": "text/plain", "profile": "dev", "leaseEpochs": 10,
         "from": alice() });
-    let part = json!({ "fromSegment": 2, "limit": 5, "proof": true });
+    let part = json!({ "fromSegment": 2, "limit": 5, "proof": true, "trusted": 1 });
     let range = json!({ "offset": 4, "length": 5 });
     let files = json!({ "owner": alice(), "cursor": "c", "limit": 3 });
     let quote = json!({ "size": 12, "profile": "dev", "leaseEpochs": 3 });
@@ -73,6 +73,7 @@ fn chain_rows() -> Vec<Row> {
         eventsRoot validatorsHash nextValidatorsHash beacon vrf encoded";
     let parameters = "time placement prices fees limits staking audits repairs profiles schedule";
     let status = "hash status height index result";
+    let proven = "key value height proof";
     vec![
         ("chain_getBlock", json!([0]), json!({ "hashOrHeight": 0 }), "header transactions"),
         ("chain_getHeader", json!([hash]), json!({ "hashOrHeight": hash }), header),
@@ -81,6 +82,7 @@ fn chain_rows() -> Vec<Row> {
         ("chain_getTransaction", json!([transaction]), json!({ "hash": transaction }), status),
         ("chain_getCertificate", json!([5]), json!({ "height": 5 }), "height round blockHash signatures"),
         ("state_get", json!(["0x01"]), json!({ "key": "0x01" }), ""),
+        ("state_getProof", json!(["0x01", 3, 1]), json!({ "key": "0x01", "height": 3, "trusted": 1 }), proven),
         plain("state_getParameters", parameters),
     ]
 }

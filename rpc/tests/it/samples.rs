@@ -5,13 +5,14 @@ use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::SeedableRng;
 use rpc::ports::BlockRecord;
 use runtime::crypto::{AccountId, KeyPair, PeerKey, PublicKey, Purpose, Signature, VrfOutput};
+use runtime::light::{Agreed, Entry, Path, Proof};
 use runtime::rule::Rule;
 use runtime::tables::{Provider, ProviderStatus, ServiceKey};
 use runtime::types::{
     AccountsCall, AuditParameters, BeaconValue, BlockHash, Call, CommitCertificate, CommitSignature, FeeParameters,
     Header, Holder, LimitParameters, Parameters, PlacementParameters, PriceParameters, Profile, RepairParameters,
     RulesVersion, SignedTransaction, StakingParameters, StateRoot, StorageCall, Store, Text, TimeParameters,
-    Transaction, TransferCall, UploadIntent, ValidatorsHash,
+    Transaction, TransferCall, UploadIntent, ValidatorEntry, ValidatorSet, ValidatorsHash,
 };
 
 /// Signs what it signs the same way every time.
@@ -107,6 +108,28 @@ pub fn certificate(height: u64) -> CommitCertificate {
     let signature = pair(1).sign(Purpose::Consensus, &vote, rng());
     certificate.signatures.push(CommitSignature { validator: alice(), signature });
     certificate
+}
+
+/// Of key 1, which has a value, or of another, which has none. It does not hold: nothing here checks it.
+pub fn proof(height: u64, key: Vec<u8>) -> Proof {
+    let value = (key == [1]).then(|| vec![1, 2, 3]);
+    let path = Path { other: None, siblings: vec![[3; 32]; 2] };
+    let agreed = |height| Agreed {
+        header: header(height),
+        certificate: certificate(height),
+        validators: ValidatorSet::new(vec![ValidatorEntry {
+            account: alice(),
+            consensus_key: alice().public_key(),
+            power: 1,
+        }]),
+    };
+    Proof {
+        version: Proof::VERSION,
+        genesis: header(0),
+        handoffs: (height > 1).then(|| agreed(1)).into_iter().collect(),
+        block: (height > 0).then(|| agreed(height)),
+        entries: vec![Entry { key, value, path }],
+    }
 }
 
 pub fn parameters() -> Parameters {

@@ -2,6 +2,7 @@
 //!
 //! `PIECEWISE_GOLDEN=write cargo test` writes the files anew; a change of theirs is a change of the chain.
 
+mod proofs;
 mod samples;
 mod state;
 mod types;

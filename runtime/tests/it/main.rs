@@ -12,6 +12,7 @@ mod golden;
 mod headers;
 mod laws;
 mod leases;
+mod light;
 mod money;
 mod placement;
 mod proposal;

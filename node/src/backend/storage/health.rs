@@ -18,7 +18,7 @@ impl StorageBackend {
         let mut segments = Vec::with_capacity(file.segments.into());
         for index in 0..file.segments {
             let segment = state.require::<Segments>(&(id, index)).map_err(of_state)?;
-            let live = survivable.count(&state, &file, &segment)?;
+            let live = survivable.count(&state, &file, &segment).map_err(of_state)?;
             let (needed, total) = (file.code.k.into(), file.code.n.into());
             segments.push(SegmentHealth { index: index.into(), live, needed, total });
         }

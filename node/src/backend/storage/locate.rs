@@ -2,112 +2,177 @@
 
 use std::collections::BTreeMap;
 
+use parity_scale_codec::Encode;
 use pieces::FileId;
 use rpc::ApiError;
-use rpc::types::{CommitmentInfo, LocateQuery, Located, LocatedPiece, LocatedSegment, PieceStatus};
-use runtime::state::ReadTables;
-use runtime::tables::{File, ParameterTable, Providers, Segment, Segments};
+use rpc::types::{CommitmentInfo, Hex, LocateQuery, Located, LocatedPiece, LocatedSegment, PieceStatus, ProofInfo};
+use runtime::state::{ReadTables, StateError};
+use runtime::tables::{File, ParameterTable, Provider, Providers, Segment, Segments, Table};
 use runtime::terms::commitment_for;
-use runtime::types::{Height, Store, TxHash};
+use runtime::types::{Header, SignedTransaction, Store};
 
-use super::{StorageBackend, encoded, store_of};
-use crate::directory::{is_live, service_key};
-use crate::errors::{of_ledger, of_state};
+use super::{StorageBackend, store_of};
+use crate::directory::{is_live, live_file, service_key};
+use crate::errors::{of_ledger, of_proof, of_state};
+use crate::recorded::Recorded;
 
 /// Most segments of one answer.
 const SEGMENTS_MAX: u32 = 64;
 
-/// The transaction that founded a file: where the holders' commitments are.
-struct Founding {
-    hash: TxHash,
-    height: Height,
-    store: Store,
-}
-
 impl StorageBackend {
     pub(super) fn located(&self, id: FileId, query: &LocateQuery) -> Result<Located, ApiError> {
-        if query.proof {
-            return Err(ApiError::BadParams("proof: this version gives no proofs".into()));
+        if query.trusted.is_some() && !query.proof {
+            return Err(ApiError::BadParams("trusted: there is no proof without \"proof\": true".into()));
         }
-        let file = self.known_file(&id)?;
-        let founding = self.founding(&id)?;
         let state = self.chain.ledger().state();
-        let count = u32::from(file.segments);
-        let first = query.from_segment.min(count);
-        let end = first.saturating_add(query.limit.unwrap_or(SEGMENTS_MAX).clamp(1, SEGMENTS_MAX)).min(count);
-        let mut segments = Vec::new();
-        let mut survivable = Survivable::of(&file);
-        for index in 0..file.segments {
-            let segment = state.require::<Segments>(&(id, index)).map_err(of_state)?;
-            survivable.count(&state, &file, &segment)?;
-            if (first..end).contains(&u32::from(index)) {
-                segments.push(self.located_segment(&state, &file, index, &segment, founding.as_ref())?);
-            }
+        let founding = self.founding(&id)?;
+        let read = Recorded::new(&state);
+        let located = locate(&read, &state.head().header, id, query, founding.as_ref()).map_err(of_state)?;
+        let mut located = located.ok_or_else(|| ApiError::NotFound(format!("there is no file 0x{id}")))?;
+        if query.proof {
+            located.proof = Some(self.proof_of(&located, read, query, founding.as_ref())?);
         }
-        Ok(Located {
-            file_id: id,
-            height: state.height(),
-            size: file.size,
-            code: file.code.into(),
-            survivable_providers: survivable.providers,
-            survivable_operators: survivable.operators,
-            segments,
-            next_segment: (end < count).then_some(end),
-            proof: None,
-        })
+        Ok(located)
     }
 
-    fn founding(&self, id: &FileId) -> Result<Option<Founding>, ApiError> {
+    /// Proves every value that was read to make an answer, so that others can make it too.
+    fn proof_of(
+        &self,
+        located: &Located,
+        read: Recorded<'_, impl ReadTables>,
+        query: &LocateQuery,
+        founding: Option<&SignedTransaction>,
+    ) -> Result<ProofInfo, ApiError> {
+        if located.segments.is_empty() && query.from_segment > 0 {
+            let from = query.from_segment;
+            return Err(ApiError::BadParams(format!("fromSegment: the file has no segment {from} to prove")));
+        }
+        let mut keys = read.keys();
+        keys.insert(ParameterTable::key(&()));
+        let trusted = query.trusted.unwrap_or(0);
+        let ledger = self.chain.ledger();
+        let proof = tokio::task::block_in_place(|| ledger.prove(&keys, located.height, trusted)).map_err(of_proof)?;
+        let transaction = founding.map(|transaction| Hex(transaction.encode()));
+        Ok(ProofInfo { transaction, ..ProofInfo::from(&proof) })
+    }
+
+    /// The transaction that founded a file: where the holders' commitments are.
+    fn founding(&self, id: &FileId) -> Result<Option<SignedTransaction>, ApiError> {
         let ledger = self.chain.ledger();
         let Some(hash) = ledger.store_transaction_of(id).map_err(of_ledger)? else { return Ok(None) };
         let record = ledger.transaction(&hash).map_err(of_ledger)?;
-        Ok(record.and_then(|record| {
-            let store = store_of(&record.transaction)?.clone();
-            Some(Founding { hash, height: record.height, store })
-        }))
+        Ok(record.map(|record| record.transaction))
     }
+}
 
-    fn located_segment(
-        &self,
+/// Where the pieces of a file are after the block `at`, with the commitments of the transaction that founded it; none if
+/// there is no such file. A node answers with this, and whoever checks a proof makes the same answer from proven values.
+///
+/// # Errors
+/// If `state` cannot be read, or is not proven where it must be read.
+pub fn locate(
+    state: &impl ReadTables,
+    at: &Header,
+    id: FileId,
+    query: &LocateQuery,
+    founding: Option<&SignedTransaction>,
+) -> Result<Option<Located>, StateError> {
+    let Some(file) = live_file(state, &id, at.epoch)? else { return Ok(None) };
+    let count = u32::from(file.segments);
+    let first = query.from_segment.min(count);
+    let end = first.saturating_add(query.limit.unwrap_or(SEGMENTS_MAX).clamp(1, SEGMENTS_MAX)).min(count);
+    let commitments = Commitments::of(state, &file, founding)?;
+    let mut segments = Vec::new();
+    let mut survivable = Survivable::of(&file);
+    for index in 0..file.segments {
+        let shown = (first..end).contains(&u32::from(index));
+        // A proof has a bounded size, so it speaks of what it shows and of nothing else.
+        if !shown && query.proof {
+            continue;
+        }
+        let segment = state.require::<Segments>(&(id, index))?;
+        survivable.count(state, &file, &segment)?;
+        if shown {
+            segments.push(located_segment(state, &file, index, &segment, commitments.as_ref())?);
+        }
+    }
+    Ok(Some(Located {
+        file_id: id,
+        height: at.height,
+        size: file.size,
+        code: file.code.into(),
+        survivable_providers: survivable.providers,
+        survivable_operators: survivable.operators,
+        segments,
+        next_segment: (end < count).then_some(end),
+        proof: None,
+    }))
+}
+
+/// What the holders signed, as the founding transaction recorded it.
+struct Commitments<'a> {
+    transaction: &'a SignedTransaction,
+    store: &'a Store,
+    placement_epochs: u32,
+}
+
+impl<'a> Commitments<'a> {
+    /// None without a transaction, and of one that is not this file's: it may have been founded anew since.
+    fn of(
         state: &impl ReadTables,
         file: &File,
-        index: u16,
-        segment: &Segment,
-        founding: Option<&Founding>,
-    ) -> Result<LocatedSegment, ApiError> {
-        let placement_epochs = state.require::<ParameterTable>(&()).map_err(of_state)?.placement.placement_epochs;
-        let size = file.code.piece_bytes(segment.len);
-        let mut pieces = Vec::with_capacity(segment.holders.len());
-        for ((piece, holder), hash) in (0u8..=u8::MAX).zip(&segment.holders).zip(&segment.piece_hashes) {
-            let provider = state.require::<Providers>(&holder.provider).map_err(of_state)?;
-            let live = is_live(&provider) && !segment.is_lost(piece);
-            let commitment = founding.and_then(|founding| {
-                let held = founding.store.holders.get(usize::from(index))?.get(usize::from(piece))?;
-                let intent = &founding.store.intent.intent;
-                let bytes = u32::try_from(size).ok()?;
-                let account = provider.account;
-                let message = commitment_for(intent, placement_epochs, index, piece, *hash, bytes, account);
-                Some(CommitmentInfo {
-                    signature: held.signature,
-                    service_key: service_key(&provider, founding.height)?,
-                    until_epoch: message.until_epoch,
-                    message: encoded(&message),
-                    tx_hash: founding.hash,
-                })
-            });
-            pieces.push(LocatedPiece {
-                index: piece,
-                hash: *hash,
-                size,
-                status: if live { PieceStatus::Live } else { PieceStatus::Lost },
-                provider: provider.account,
-                peer_id: provider.peer_key,
-                addresses: provider.addresses.iter().map(ToString::to_string).collect(),
-                commitment,
-            });
-        }
-        Ok(LocatedSegment { index: index.into(), len: segment.len, pieces })
+        founding: Option<&'a SignedTransaction>,
+    ) -> Result<Option<Self>, StateError> {
+        let Some(transaction) = founding else { return Ok(None) };
+        let store = store_of(transaction).filter(|store| store.intent.intent.deal() == file.deal);
+        let Some(store) = store else { return Ok(None) };
+        let placement_epochs = state.require::<ParameterTable>(&())?.placement.placement_epochs;
+        Ok(Some(Self { transaction, store, placement_epochs }))
     }
+
+    /// The commitment for a piece that is otherwise known.
+    fn info(&self, file: &File, segment: u16, piece: &LocatedPiece, provider: &Provider) -> Option<CommitmentInfo> {
+        let held = self.store.holders.get(usize::from(segment))?.get(usize::from(piece.index))?;
+        let intent = &self.store.intent.intent;
+        let bytes = u32::try_from(piece.size).ok()?;
+        let account = provider.account;
+        let message = commitment_for(intent, self.placement_epochs, segment, piece.index, piece.hash, bytes, account);
+        Some(CommitmentInfo {
+            signature: held.signature,
+            service_key: service_key(provider, file.stored_height)?,
+            until_epoch: message.until_epoch,
+            message: Hex(message.encode()),
+            tx_hash: self.transaction.hash(),
+        })
+    }
+}
+
+fn located_segment(
+    state: &impl ReadTables,
+    file: &File,
+    index: u16,
+    segment: &Segment,
+    commitments: Option<&Commitments<'_>>,
+) -> Result<LocatedSegment, StateError> {
+    let size = file.code.piece_bytes(segment.len);
+    let mut pieces = Vec::with_capacity(segment.holders.len());
+    for ((piece, holder), hash) in (0u8..=u8::MAX).zip(&segment.holders).zip(&segment.piece_hashes) {
+        let provider = state.require::<Providers>(&holder.provider)?;
+        let live = is_live(&provider) && !segment.is_lost(piece);
+        let mut located = LocatedPiece {
+            index: piece,
+            hash: *hash,
+            size,
+            status: if live { PieceStatus::Live } else { PieceStatus::Lost },
+            provider: provider.account,
+            peer_id: provider.peer_key,
+            addresses: provider.addresses.iter().map(ToString::to_string).collect(),
+            commitment: None,
+        };
+        located.commitment = commitments.and_then(|all| all.info(file, index, &located, &provider));
+        pieces.push(located);
+    }
+    Ok(LocatedSegment { index: index.into(), len: segment.len, pieces })
 }
 
 /// How many providers, or operators, may vanish, whichever, with every segment still readable.
@@ -124,11 +189,11 @@ impl Survivable {
     }
 
     /// Counts a segment; how many of its pieces are live.
-    pub(super) fn count(&mut self, state: &impl ReadTables, file: &File, segment: &Segment) -> Result<u32, ApiError> {
+    pub(super) fn count(&mut self, state: &impl ReadTables, file: &File, segment: &Segment) -> Result<u32, StateError> {
         let mut by_provider: BTreeMap<u32, u32> = BTreeMap::new();
         let mut by_operator: BTreeMap<String, u32> = BTreeMap::new();
         for (piece, holder) in (0u8..=u8::MAX).zip(&segment.holders) {
-            let provider = state.require::<Providers>(&holder.provider).map_err(of_state)?;
+            let provider = state.require::<Providers>(&holder.provider)?;
             if is_live(&provider) && !segment.is_lost(piece) {
                 *by_provider.entry(holder.provider).or_default() += 1;
                 *by_operator.entry(provider.operator.to_string()).or_default() += 1;
