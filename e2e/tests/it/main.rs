@@ -1,6 +1,7 @@
 //! The stories that users are promised, on real processes over loopback.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test stops where its claim breaks")]
 
+mod cli;
 mod crash;
 mod files;
 mod http;
