@@ -1,6 +1,6 @@
 # Everything a newcomer and the CI run. `make deps` comes first in each: RocksDB's bindings need libclang.
 
-.PHONY: run test deps fmt lint bench golden
+.PHONY: run test deps fmt lint bench fuzz golden
 
 run: deps
 	cargo run --release --bin node -- --chain dev
@@ -16,6 +16,11 @@ lint: deps
 
 bench: deps
 	cargo bench --locked --workspace
+
+# Every decoder of what others send, ten minutes each; `make fuzz TARGET=block SECONDS=3600` for one. Needs a nightly
+# compiler (rustup toolchain install nightly), nothing else.
+fuzz:
+	./fuzz/run.sh "$(or $(TARGET),all)" "$(or $(SECONDS),600)"
 
 # Writes the golden files anew: an explicit approval of other formats, to be committed alone.
 golden: deps

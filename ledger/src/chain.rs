@@ -1,6 +1,6 @@
 //! The ledger: opened for one chain, standing on a head.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use parking_lot::{Mutex, RwLock};
@@ -65,10 +65,9 @@ impl Ledger {
     /// [`OpenError`]: another node uses the folder, it holds another chain or another format, or what it holds
     /// contradicts itself.
     pub fn open(path: &Path, genesis: &Genesis) -> Result<Self, OpenError> {
-        // The genesis state is made anew at every start: its root is part of the name of the chain.
-        let changes = genesis.changes()?;
         let failed = |source| OpenError::Ledger { path: path.to_owned(), source };
-        let preview = Preview::of_genesis(&changes).map_err(failed)?;
+        // The genesis state is made anew at every start: its root is part of the name of the chain.
+        let preview = Preview::of_genesis(&genesis.changes()?).map_err(failed)?;
         let first = Head::of(genesis.header(preview.root));
         let database = Arc::new(Database::open(path)?);
         let head = match check_chain(&database, path, first.hash)? {
@@ -83,6 +82,16 @@ impl Ledger {
         let version = Version::new(head.header.height);
         let tip = RwLock::new(Tip { head: Arc::new(head), version });
         Ok(Self { inner: Arc::new(Inner { database, genesis: first.hash, tip, writer: Mutex::new(false) }) })
+    }
+
+    /// Hash of the block 0 that `genesis` makes: the name of its chain. Nothing is read or written.
+    ///
+    /// # Errors
+    /// [`OpenError`] if `genesis` makes no state.
+    pub fn genesis_hash_of(genesis: &Genesis) -> Result<BlockHash, OpenError> {
+        let failed = |source| OpenError::Ledger { path: PathBuf::from("memory"), source };
+        let preview = Preview::of_genesis(&genesis.changes()?).map_err(failed)?;
+        Ok(genesis.header(preview.root).hash())
     }
 
     /// Hash of block 0: the name of the chain.

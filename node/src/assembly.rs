@@ -163,15 +163,18 @@ fn prepare_folders(base: &BasePath) -> anyhow::Result<()> {
 
 async fn open_ledger(spec: &ChainSpec, base: &BasePath, config: &NodeConfig) -> anyhow::Result<Ledger> {
     let (path, genesis) = (base.ledger(), spec.genesis());
-    match tokio::task::spawn_blocking(move || Ledger::open(&path, &genesis)).await? {
-        Ok(ledger) => Ok(ledger),
-        Err(error @ OpenError::OtherGenesis { .. }) => {
-            let (chain, root) = (&config.chain, base.root().display());
-            let advice = format!("to delete what is there, run: node purge-chain --chain {chain} --base-path {root}");
-            Err(ExitReason::OtherGenesis(format!("{error}; {advice}")).into())
-        }
-        Err(error) => Err(error).context("open the ledger"),
+    let opened = tokio::task::spawn_blocking(move || Ledger::open(&path, &genesis)).await?;
+    opened.map_err(|error| not_opened(error, &config.chain, base))
+}
+
+/// Why a ledger does not open, with what to do about it.
+pub fn not_opened(error: OpenError, chain: &str, base: &BasePath) -> anyhow::Error {
+    if !matches!(error, OpenError::OtherGenesis { .. }) {
+        return anyhow::Error::from(error).context("open the ledger");
     }
+    let root = base.root().display();
+    let advice = format!("to delete what is there, run: node purge-chain --chain {chain} --base-path {root}");
+    ExitReason::OtherGenesis(format!("{error}; {advice}")).into()
 }
 
 /// The chain's one validator, if this node has its key.

@@ -5,7 +5,7 @@ use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 use fs4::fs_std::FileExt;
 
 /// How the folders of `--tmp` begin.
@@ -20,6 +20,11 @@ pub struct BasePath {
     _lock: File,
     _temporary: Option<tempfile::TempDir>,
 }
+
+/// Another process has the lock.
+#[derive(Debug, thiserror::Error)]
+#[error("another node uses {}; stop it or give another --base-path", .0.display())]
+pub struct InUse(PathBuf);
 
 impl BasePath {
     /// Opens `base`, a temporary folder, or the user's data folder, and locks the chain's part of it.
@@ -42,7 +47,7 @@ impl BasePath {
         let lock_path = chain.join("lock");
         let lock = File::create(&lock_path).with_context(|| format!("open {}", lock_path.display()))?;
         if !lock.try_lock_exclusive().with_context(|| format!("lock {}", lock_path.display()))? {
-            bail!("another node uses {}; stop it or give another --base-path", root.display());
+            return Err(InUse(root).into());
         }
         Ok(Self { root, chain, _lock: lock, _temporary: temporary })
     }

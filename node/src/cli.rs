@@ -1,6 +1,10 @@
-//! The command line: `node` runs a node, `node file` moves files through one.
+//! The command line: `node` runs a node, `node file` moves files through one, the rest looks after keys and chains.
 
+pub mod chain_info;
+pub mod export_spec;
 pub mod file;
+pub mod key;
+mod print;
 pub mod purge;
 pub mod run;
 pub mod verify_proof;
@@ -28,6 +32,13 @@ pub struct Cli {
 enum Command {
     /// Put files into a network, get them back, and see where their pieces are.
     File(FileArgs),
+    /// Make keys and see what they stand for.
+    Key(KeyArgs),
+    /// Say which chain it is and how far this machine has it.
+    ChainInfo(chain_info::ChainInfoArgs),
+    /// Print a chain spec as JSON, as --chain reads it from a file.
+    #[command(alias = "build-spec")]
+    ExportChainSpec(export_spec::ExportSpecArgs),
     /// Delete everything that this machine keeps of a chain.
     PurgeChain(purge::PurgeArgs),
     /// Check an answer that carries a proof, without a node and without a network.
@@ -40,11 +51,20 @@ struct FileArgs {
     command: file::FileCommand,
 }
 
+#[derive(Debug, Args)]
+struct KeyArgs {
+    #[command(subcommand)]
+    command: key::KeyCommand,
+}
+
 impl Cli {
     /// Does what the command line asks for; returns when it is done or a signal has come.
     pub fn run(self) -> anyhow::Result<()> {
         match self.command {
             Some(Command::File(args)) => args.command.run(),
+            Some(Command::Key(args)) => args.command.run(),
+            Some(Command::ChainInfo(args)) => args.run(),
+            Some(Command::ExportChainSpec(args)) => args.run(),
             Some(Command::PurgeChain(args)) => args.run(),
             Some(Command::VerifyProof(args)) => args.run(),
             None => self.run.run(),

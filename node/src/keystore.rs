@@ -74,26 +74,42 @@ fn read_seed(path: &Path, text: &str) -> anyhow::Result<Zeroizing<[u8; 32]>> {
     if mode & 0o077 != 0 {
         bail!("{} can be read by others; run: chmod 600 {}", path.display(), path.display());
     }
+    parse_seed(text).with_context(|| path.display().to_string())
+}
+
+/// Reads an ed25519 seed from text: 32 bytes of hex, perhaps with space around them.
+pub fn parse_seed(text: &str) -> anyhow::Result<Zeroizing<[u8; 32]>> {
     let mut seed = Zeroizing::new([0; 32]);
-    hex::decode_to_slice(text.trim(), seed.as_mut())
-        .with_context(|| format!("{} is not 32 bytes of hex", path.display()))?;
+    // The reason would show a character of the secret.
+    hex::decode_to_slice(text.trim(), seed.as_mut()).map_err(|_| anyhow::anyhow!("not 32 bytes of hex"))?;
     Ok(seed)
 }
 
 fn make_seed(path: &Path) -> anyhow::Result<Zeroizing<[u8; 32]>> {
-    let mut seed = Zeroizing::new([0; 32]);
-    getrandom::fill(seed.as_mut()).map_err(|error| anyhow::anyhow!("the system has no randomness: {error}"))?;
-    // Under another name until it is whole: half a key would stop every later start.
+    let seed = random()?;
+    write_secret(path, &Zeroizing::new(hex::encode(seed.as_ref())))?;
+    Ok(seed)
+}
+
+/// Bytes of the system's randomness, wiped when dropped.
+pub fn random<const N: usize>() -> anyhow::Result<Zeroizing<[u8; N]>> {
+    let mut bytes = Zeroizing::new([0; N]);
+    getrandom::fill(bytes.as_mut()).map_err(|error| anyhow::anyhow!("the system has no randomness: {error}"))?;
+    Ok(bytes)
+}
+
+/// Writes a secret into a new file that nobody else can read; one that is there is never overwritten.
+pub fn write_secret(path: &Path, text: &str) -> anyhow::Result<()> {
     let folder = path.parent().with_context(|| format!("{} has no folder", path.display()))?;
-    let text = Zeroizing::new(hex::encode(seed.as_ref()));
+    let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+    // Under another name until it is whole: half a key would stop every later start.
     let write = || -> anyhow::Result<()> {
         let mut file = tempfile::Builder::new().permissions(Permissions::from_mode(OWNER_ONLY)).tempfile_in(folder)?;
         file.write_all(text.as_bytes())?;
         file.as_file().sync_all()?;
-        file.persist_noclobber(path)?;
+        file.persist_noclobber(path).map_err(|refused| refused.error)?;
         File::open(folder)?.sync_all()?;
         Ok(())
     };
-    write().with_context(|| format!("write {}", path.display()))?;
-    Ok(seed)
+    write().with_context(|| format!("write {}", path.display()))
 }

@@ -213,6 +213,12 @@ impl AccountId {
 }
 
 impl PeerKey {
+    /// The public half of a peer's ed25519 secret.
+    #[must_use]
+    pub fn of_secret(secret: &[u8; 32]) -> Self {
+        Self(ed25519_dalek::SigningKey::from_bytes(secret).verifying_key().to_bytes())
+    }
+
     /// Checks an ed25519 signature by this peer key; strict, so that every node agrees on odd encodings.
     ///
     /// # Errors

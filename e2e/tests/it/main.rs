@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test stops where its claim breaks")]
 
 mod ci;
+mod cli;
 mod crash;
 mod files;
 mod http;

@@ -28,6 +28,16 @@ impl KeyPair {
     }
 }
 
+/// The English BIP-39 phrase of 16 or 32 bytes of randomness: 12 or 24 words. It is a secret.
+///
+/// # Errors
+/// [`KeyTextError::Secret`] if `entropy` has another length.
+pub fn phrase_of_entropy(entropy: &[u8]) -> Result<String, KeyTextError> {
+    let mnemonic = bip39::Mnemonic::from_entropy_in(bip39::Language::English, entropy)
+        .map_err(|_| KeyTextError::Secret("a phrase is made of 16 or 32 bytes"))?;
+    Ok(mnemonic.to_string())
+}
+
 fn from_phrase(phrase: &str) -> Result<KeyPair, KeyTextError> {
     let mnemonic = bip39::Mnemonic::parse_in(bip39::Language::English, phrase)
         .map_err(|_| KeyTextError::Secret("not a BIP-39 phrase in English"))?;

@@ -1,0 +1,82 @@
+#!/usr/bin/env python3
+"""Writes the committed seeds of the fuzz targets anew, from the golden files: fuzz/seeds.py
+
+A seed is an honest input of its target. Targets that read several types take the first byte for the type.
+"""
+
+import pathlib
+import struct
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+CORPUS = ROOT / "fuzz" / "corpus"
+# Bytes of a signed transaction in front of its call, and of the signature behind it.
+SIGNED_HEAD, FREE_HEAD, SIGNATURE = 1 + 1 + 32 + 8 + 16 + 8, 1 + 1 + 32, 64
+# Of the testkit's chain.
+GENESIS_MS, DEV_CODE = 1_700_000_000_000, bytes([1, 2, 4]) + struct.pack("<I", 64 * 1024)
+
+
+def golden(path):
+    """Label -> bytes."""
+    lines = (ROOT / path).read_text().splitlines()
+    pairs = (line.split() for line in lines if line and not line.startswith("#"))
+    return {pair[0]: bytes.fromhex(pair[1]) for pair in pairs if len(pair) == 2}
+
+
+def write(target, name, content):
+    folder = CORPUS / target
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / name).write_bytes(content)
+
+
+def store_that_lands():
+    """`storage.store` of a small file; the target signs it and adds the holders."""
+    size = 100_000
+    intent = bytes([1]) + bytes(64) + struct.pack("<Q", 1) + DEV_CODE
+    intent += struct.pack("<IQI", 0, size, 10) + b"\xff" * 16 + struct.pack("<Q", GENESIS_MS + 3_600_000)
+    segment = struct.pack("<Q", size) + bytes([4 << 2]) + b"".join(bytes([i + 1]) * 32 for i in range(4))
+    manifest = bytes([1]) + b"\xcc" * 32 + struct.pack("<Q", size) + DEV_CODE + bytes([1 << 2]) + segment
+    return bytes([2, 0]) + intent + bytes(64) + manifest + bytes([0, 0]) + bytes([0])
+
+
+def main():
+    types = golden("runtime/tests/golden/types.hex")
+    for name, content in types.items():
+        if name.startswith("signed-transaction"):
+            write("transaction", name, content)
+            write("store", "call-of-" + name, content[SIGNED_HEAD:-SIGNATURE])
+        if name.startswith("free-transaction"):
+            write("transaction", name, content + bytes(SIGNATURE))
+            write("store", "call-of-" + name, content[FREE_HEAD:])
+    write("block", "block", types["block"])
+    write("block", "empty-block", types["header"] + bytes([0]))
+    write("store", "store-that-lands", store_that_lands())
+
+    promises = ["intent", "signed-intent", "commitment", "precommit", "certificate", "validator-set", "header"]
+    for kind, name in enumerate(promises):
+        write("promises", name, bytes([kind]) + types[name])
+
+    for name in ("plain", "bundle", "empty"):
+        write("manifest", name, bytes([0]) + golden("pieces/tests/golden/manifest.hex")[name])
+    write("manifest", "table", bytes([1]) + struct.pack("<Q", 70_100) + golden("pieces/tests/golden/bundle.hex")["table"])
+    write("manifest", "media-type", bytes([2]) + b"text/plain; charset=utf-8")
+
+    slices = golden("pieces/tests/golden/slice.hex")
+    ends = struct.pack("<QQQ", 33_000, 32_900, 33_000) + slices["piece_hash"]
+    write("slice", "golden", bytes([0]) + ends + slices["slice_32900_33000"])
+    write("slice", "unchanged", bytes([1]) + struct.pack("<IIIIB", 32_999, 32_900, 99, 7, 0))
+    write("slice", "changed", bytes([1]) + struct.pack("<IIIIB", 70_000, 20_000, 9_000, 300, 1))
+    write("slice", "changed-proof", bytes([2]) + struct.pack("<IIIB", 70_000, 5, 80, 1))
+
+    formats = golden("consensus/tests/golden/formats.txt")
+    messages = [
+        ("proposal_part",), ("stream_data", "stream_fin"), ("signed_vote", "signed_vote_nil", "signed_proposal"),
+        ("liveness_vote", "liveness_polka", "liveness_skip"), ("validator_proof",), ("sync_status",),
+        ("sync_request",), ("sync_response",), ("proposed_value",), ("polka_certificate",),
+    ]
+    for kind, names in enumerate(messages):
+        for name in names:
+            write("consensus", name, bytes([kind]) + formats[name])
+
+
+if __name__ == "__main__":
+    main()
