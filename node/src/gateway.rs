@@ -20,6 +20,7 @@ mod uploads;
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU32;
 
 use futures::future::try_join;
 use futures::{FutureExt, StreamExt};
@@ -43,8 +44,8 @@ use crate::traffic::Traffic;
 use upload::Job;
 use uploads::Uploads;
 
-/// Uploads that take disk or pay at once; others are told to come again. A small body takes its place when it is here,
-/// so that slow clients keep nobody out.
+/// Uploads that are stored at once; others are told to come again. An upload takes its place when its body is here, so
+/// that slow clients keep nobody out.
 const UPLOADS_MAX: usize = 256;
 /// Segments that are sent at once: enough to keep disks and processors busy.
 const SENDING_MAX: usize = 16;
@@ -133,7 +134,14 @@ impl Gateway {
         let id = new_id()?;
         let status = watch::Sender::new(UploadStatus { upload_id: id.clone(), ..UploadStatus::default() });
         let progress = status.subscribe();
-        let job = Job { order, size, body: Body::passing(&inner.parts.spool), status: status.clone(), journal: None };
+        let job = Job {
+            order,
+            size,
+            body: Body::passing(&inner.parts.spool),
+            status: status.clone(),
+            journal: None,
+            deals: AtomicU32::new(0),
+        };
         let task = tokio::spawn({
             let inner = inner.clone();
             async move {
@@ -154,17 +162,13 @@ async fn receive(
     job: &Job,
     slots: &Arc<Semaphore>,
 ) -> Result<tokio::sync::OwnedSemaphorePermit, ApiError> {
-    let take = || slots.clone().try_acquire_owned().map_err(|_| TryAgain::Overloaded("too many uploads are under way"));
     let mut writer = Writer::resume(job.body.clone(), job.order.file_bytes_max).await?;
-    let mut slot = None;
     while let Some(chunk) = body.next().await {
         writer.push(&chunk?).await?;
         job.status.send_modify(|status| status.received = writer.len());
-        if slot.is_none() && writer.is_on_disk() {
-            slot = Some(take()?);
-        }
     }
-    let slot = slot.map_or_else(take, Ok)?;
+    let slot = slots.clone().try_acquire_owned();
+    let slot = slot.map_err(|_| TryAgain::Overloaded("too many uploads are under way"))?;
     writer.end().await?;
     Ok(slot)
 }

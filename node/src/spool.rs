@@ -17,8 +17,9 @@ use rpc::ApiError;
 use tokio::sync::watch;
 use tokio::task::spawn_blocking;
 
-/// Bytes that are written at once; a body that is not longer stays in memory, unless it is to survive a crash.
-const BUFFER_BYTES: usize = 1024 * 1024;
+/// Bytes that wait in memory to be written, as many as the API counts for an upload. A body that is not longer stays there,
+/// unless it is to survive a crash.
+const BUFFER_BYTES: usize = 64 * 1024;
 /// Bytes of a kept body that may be lost in a crash, as nobody was told that they are here.
 const UNSYNCED_BYTES_MAX: u64 = 64 * 1024 * 1024;
 /// Bytes that are hashed at once when an upload goes on.
@@ -185,8 +186,7 @@ impl Writer {
         self.written.saturating_add(u64::try_from(self.buffer.len()).unwrap_or(u64::MAX))
     }
 
-    /// Whether anything is on disk.
-    pub fn is_on_disk(&self) -> bool {
+    fn is_on_disk(&self) -> bool {
         self.body.file.get().is_some()
     }
 

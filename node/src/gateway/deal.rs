@@ -74,6 +74,7 @@ impl Inner {
             ended => {
                 // Its nonce is free again before the next one is chosen.
                 drop(ended);
+                job.another_deal()?;
                 let (intent, nonce) = self.intent(&job.order, size)?;
                 job.note(|| Step::deal(&intent)).await?;
                 job.acknowledged(0);

@@ -1,10 +1,11 @@
 //! One upload from its body to its receipt.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use pieces::{ContentHash, FileId, FileManifest, ManifestBuilder, SegmentManifest};
-use rpc::ApiError;
 use rpc::types::{Receipt, UploadStage, UploadStatus};
+use rpc::{ApiError, TryAgain};
 use runtime::rule::Rule;
 use runtime::state::ReadTables;
 use runtime::tables::{Lease, Leases};
@@ -20,6 +21,8 @@ use crate::source::SpooledSegment;
 use crate::spool::Body;
 use crate::submitter::{CallError, Landed};
 
+/// Deals of one upload, each of which sends everything anew.
+const DEALS_MAX: u32 = 16;
 /// Times a Store is made anew because its deal's time was up when it came to a block.
 const STORE_ATTEMPTS_MAX: u32 = 3;
 
@@ -32,6 +35,8 @@ pub(super) struct Job {
     pub(super) status: watch::Sender<UploadStatus>,
     /// Of an upload that survives a crash.
     pub(super) journal: Option<Journal>,
+    /// Deals made so far in this life of the node.
+    pub(super) deals: AtomicU32,
 }
 
 impl Job {
@@ -44,6 +49,14 @@ impl Job {
         let n = u32::from(self.order.profile.code.n);
         let pieces = u32::try_from(segments).unwrap_or(u32::MAX).saturating_mul(n);
         self.status.send_modify(|status| status.pieces_acknowledged = pieces);
+    }
+
+    /// Counts a deal that is about to be made.
+    pub(super) fn another_deal(&self) -> Result<(), ApiError> {
+        if self.deals.fetch_add(1, Ordering::Relaxed) < DEALS_MAX {
+            return Ok(());
+        }
+        Err(TryAgain::Overloaded("to place the file takes longer than a deal lasts").into())
     }
 
     pub(super) async fn note(&self, step: impl FnOnce() -> Step) -> Result<(), ApiError> {

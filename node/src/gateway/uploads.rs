@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::{Duration, SystemTime};
 
 use anyhow::Context;
@@ -230,7 +230,14 @@ impl Inner {
         let (stage, result) =
             (if known.receipt.is_some() { UploadStage::Final } else { UploadStage::Receiving }, known.receipt.clone());
         let status = UploadStatus { upload_id: id, received, stage, result, ..UploadStatus::default() };
-        let job = Job { order, size: known.size, body, status: watch::Sender::new(status), journal: Some(journal) };
+        let job = Job {
+            order,
+            size: known.size,
+            body,
+            status: watch::Sender::new(status),
+            journal: Some(journal),
+            deals: AtomicU32::new(0),
+        };
         let kept = self.keep(folder, job, &known);
         if known.receipt.is_none() {
             tracing::info!(upload = kept.id(), received, whole = known.ended, "an upload goes on");
@@ -289,6 +296,7 @@ impl Inner {
             return;
         }
         kept.job.status.send_modify(|status| (status.stage, status.error) = (UploadStage::Receiving, None));
+        kept.job.deals.store(0, Ordering::Relaxed);
         let (inner, kept) = (self.clone(), kept.clone());
         let task = tokio::spawn(async move {
             let mut deal = kept.deal.lock().await;
@@ -332,7 +340,7 @@ impl Inner {
         let begun = Step::Begun { owner, options: options.clone(), size, resume_key: options.resume_key.clone() };
         let (journal, body) = self.make(&folder, &begun)?;
         let status = watch::Sender::new(UploadStatus { upload_id: id, ..UploadStatus::default() });
-        let job = Job { order, size, body, status, journal: Some(journal) };
+        let job = Job { order, size, body, status, journal: Some(journal), deals: AtomicU32::new(0) };
         let known = Remembered { owner, options, size, ended: false, deal: None, receipt: None };
         Ok(self.keep(folder, job, &known))
     }
