@@ -6,6 +6,10 @@ use std::process::{Command, Stdio};
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use e2e::{Network, Node, bytes, node_binary};
+use parity_scale_codec::{DecodeAll, Encode};
+use rand_core::OsRng;
+use runtime::crypto::KeyPair;
+use runtime::types::{Call, SignedTransaction, StorageCall, Transaction};
 use serde_json::{Value, json};
 
 use crate::submit;
@@ -133,7 +137,7 @@ async fn parts_cannot_be_left_out_exchanged_or_added() {
         let (valid, said) = verify(&changed.to_string(), trust);
         assert!(!valid && said.starts_with("invalid: ") && said.contains(named), "{named}: {said}");
     };
-    invalid(&|shown| shown["proof"] = other["proof"].clone(), "says nothing of key");
+    invalid(&|shown| shown["proof"] = other["proof"].clone(), "does not store file");
     invalid(&|shown| shown["segments"] = other["segments"].clone(), "segments[0]");
     invalid(&|shown| shown["segments"][0]["pieces"].as_array_mut().unwrap().swap(0, 1), "segments[0].pieces[0]");
     invalid(&|shown| shown["segments"][0]["pieces"].as_array_mut().unwrap().truncate(3), "segments[0].pieces");
@@ -152,6 +156,34 @@ async fn parts_cannot_be_left_out_exchanged_or_added() {
         let (valid, said) = verify(text, trust);
         assert!(!valid && said.starts_with("invalid: ") && said.contains(named), "{text}: {said}");
     }
+}
+
+#[tokio::test]
+async fn a_commitment_that_no_service_key_signed_is_refused() {
+    let network = Network::dev().unwrap();
+    let node = network.start().unwrap();
+    let file = submit(&node, &bytes(43, 1_000)).await["fileId"].clone();
+    let genesis = genesis(&node).await;
+    let mut shown = located(&node, &file, json!({ "proof": true })).await;
+    // The owner itself signs another Store of the same deal, with a promise that the provider never made.
+    let encoded = hex::decode(&shown["proof"]["transaction"].as_str().unwrap()[2..]).unwrap();
+    let mut signed = SignedTransaction::decode_all(&mut encoded.as_slice()).unwrap();
+    let Transaction::Signed { call: Call::Storage(StorageCall::Store(store)), .. } = &mut signed.transaction else {
+        panic!("a Store records a file")
+    };
+    let holders = &mut store.holders[0];
+    (holders[0].signature, holders[1].signature) = (holders[1].signature, holders[0].signature);
+    let signatures: Vec<_> = holders.iter().map(|holder| json!(holder.signature)).collect();
+    let alice = KeyPair::from_secret_text("//Alice").unwrap();
+    let signed = signed.transaction.sign(&genesis.parse().unwrap(), &alice, OsRng);
+    shown["proof"]["transaction"] = json!(format!("0x{}", hex::encode(signed.encode())));
+    let pieces = shown["segments"][0]["pieces"].as_array_mut().unwrap();
+    for (piece, signature) in pieces.iter_mut().zip(signatures) {
+        piece["commitment"]["txHash"] = json!(signed.hash());
+        piece["commitment"]["signature"] = signature;
+    }
+    let (valid, said) = verify(&shown.to_string(), ["--genesis", &genesis]);
+    assert!(!valid && said.starts_with("invalid: segments[0].pieces[0].commitment: "), "{said}");
 }
 
 #[tokio::test]

@@ -126,9 +126,10 @@ fn trust_may_begin_at_any_block_of_the_proof() {
 fn block_0_needs_no_votes() {
     let Sample { mut proof, .. } = Sample::new();
     let trust = |proof: &Proof| Trust::Genesis(proof.genesis_hash());
-    proof.genesis.state_root = proof.header().state_root;
+    assert_eq!(proof.genesis.state_root, proof.header().state_root);
     proof.block = None;
-    assert_eq!(proof.verify(&trust(&proof)).unwrap_err(), ProofError::Validators { height: HANDOFF });
+    let behind = ProofError::Order { height: 0, before: HANDOFF };
+    assert_eq!(proof.verify(&trust(&proof)).unwrap_err(), behind, "nothing hands over to block 0");
     proof.handoffs.clear();
     assert_eq!(proof.verify(&trust(&proof)).unwrap().header().height, 0);
 }

@@ -1,6 +1,6 @@
 //! Where a file's pieces are, and how much may be lost.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use parity_scale_codec::Encode;
 use pieces::FileId;
@@ -26,12 +26,14 @@ impl StorageBackend {
         }
         let state = self.chain.ledger().state();
         let founding = self.founding(&id)?;
-        let read = Recorded::new(&state);
-        let located = locate(&read, &state.head().header, id, query, founding.as_ref()).map_err(of_state)?;
-        let mut located = located.ok_or_else(|| ApiError::NotFound(format!("there is no file 0x{id}")))?;
-        if query.proof {
-            located.proof = Some(self.proof_of(&located, read, query, founding.as_ref())?);
+        let (head, founding) = (&state.head().header, founding.as_ref());
+        let missing = || ApiError::NotFound(format!("there is no file 0x{id}"));
+        if !query.proof {
+            return locate(&state, head, id, query, founding).map_err(of_state)?.ok_or_else(missing);
         }
+        let read = Recorded::new(&state);
+        let mut located = locate(&read, head, id, query, founding).map_err(of_state)?.ok_or_else(missing)?;
+        located.proof = Some(self.proof_of(&located, read.keys(), query, founding)?);
         Ok(located)
     }
 
@@ -39,7 +41,7 @@ impl StorageBackend {
     fn proof_of(
         &self,
         located: &Located,
-        read: Recorded<'_, impl ReadTables>,
+        mut keys: BTreeSet<Vec<u8>>,
         query: &LocateQuery,
         founding: Option<&SignedTransaction>,
     ) -> Result<ProofInfo, ApiError> {
@@ -47,7 +49,6 @@ impl StorageBackend {
             let from = query.from_segment;
             return Err(ApiError::BadParams(format!("fromSegment: the file has no segment {from} to prove")));
         }
-        let mut keys = read.keys();
         keys.insert(ParameterTable::key(&()));
         let trusted = query.trusted.unwrap_or(0);
         let ledger = self.chain.ledger();

@@ -22,6 +22,10 @@ pub fn difference(path: &str, shown: &Value, proven: &Value) -> Option<String> {
             pairs.find_map(|(at, (shown, proven))| difference(&format!("{path}[{at}]"), shown, proven))
         }
         (shown, proven) if shown == proven => None,
+        (Value::String(shown), Value::String(proven)) if shown.len().min(proven.len()) > SHOWN_CHARS_MAX => {
+            let same = shown.chars().zip(proven.chars()).take_while(|(shown, proven)| shown == proven).count();
+            Some(format!("{path} is not what is proven: it differs from character {} on", same + 1))
+        }
         (shown, proven) => Some(format!("{path} is {}, but {} is proven", short(shown), short(proven))),
     }
 }
@@ -54,5 +58,8 @@ mod tests {
         );
         assert!(told(json!({ "a": 1, "b": [null] })).unwrap().starts_with("b is [null], but [{"));
         assert!(told(json!([])).is_some());
+        let long = |end| json!(["x".repeat(200) + end]);
+        let deep = difference("a", &long("y"), &long("z")).unwrap();
+        assert_eq!(deep, "a[0] is not what is proven: it differs from character 201 on");
     }
 }
