@@ -216,8 +216,8 @@ pub trait Chain: Send + Sync + 'static {
     /// `Internal`.
     async fn finalized_head(&self) -> Result<BlockHash, ApiError>;
 
-    /// The height of the last final block, now and whenever there is a later one. Who is slow to ask may miss heights in
-    /// between, and finds their headers with [`header`](Self::header).
+    /// The height of the last final block, now and whenever there is a later one. Who is slow to ask may miss heights
+    /// in between, and finds their headers with [`header`](Self::header).
     fn heads(&self) -> BoxStream<'static, Height>;
 
     /// What became of a transaction.

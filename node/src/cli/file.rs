@@ -1,4 +1,5 @@
-//! `node file`: put files into a network through a running node, get them back, see where their pieces are, pay for them.
+//! `node file`: put files into a network through a running node, get them back, see where their pieces are, and pay
+//! for them.
 
 mod leases;
 mod output;

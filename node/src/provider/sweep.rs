@@ -5,8 +5,8 @@
 //!      -> files have ended, and the ledger has swept them?   rows of deals that it no longer knows are released
 //! ```
 //!
-//! A row belongs to a deal. Bytes that another deal needs too stay, because the store counts rows; whoever reads a piece
-//! that is released has it open and reads on.
+//! A row belongs to a deal. Bytes that another deal needs too stay, because the store counts rows; whoever reads a
+//! piece that is released has it open and reads on.
 
 mod through;
 

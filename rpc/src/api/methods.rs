@@ -149,7 +149,7 @@ pub trait Subscription: Method {
 }
 
 macro_rules! subscriptions {
-    ($($(#[$meta:meta])* $marker:ident $name:literal $notification:literal $unsubscribe:literal $params:ty => $item:ty;)*) => {
+    ($($(#[$meta:meta])* $marker:ident $name:literal $notify:literal $end:literal $params:ty => $item:ty;)*) => {
         $(
             $(#[$meta])*
             #[derive(Clone, Copy, Debug)]
@@ -163,13 +163,13 @@ macro_rules! subscriptions {
             }
 
             impl Subscription for $marker {
-                const NOTIFICATION: &'static str = $notification;
-                const UNSUBSCRIBE: &'static str = $unsubscribe;
+                const NOTIFICATION: &'static str = $notify;
+                const UNSUBSCRIBE: &'static str = $end;
             }
         )*
 
         /// Every subscription and what ends it, in the order of this table.
-        pub const SUBSCRIPTION_NAMES: &[&str] = &[$($name, $unsubscribe),*];
+        pub const SUBSCRIPTION_NAMES: &[&str] = &[$($name, $end),*];
     };
 }
 

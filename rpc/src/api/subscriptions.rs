@@ -1,7 +1,7 @@
 //! What is answered again and again, over WebSockets.
 //!
-//! Nothing is queued for a subscriber but what its connection's queue takes. Whoever does not take the next notification
-//! in time loses the subscription, and is told so once it reads again.
+//! Nothing is queued for a subscriber but what its connection's queue takes. Whoever does not take the next
+//! notification in time loses the subscription, and is told so once it reads again.
 
 use std::sync::Arc;
 use std::time::Duration;

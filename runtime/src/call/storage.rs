@@ -1,4 +1,4 @@
-//! Calls of the module `storage`: recording a file with its holders, paying for one that is there, for longer, or no more.
+//! Calls of the module `storage`: recording a file with its holders, paying for one that is there, longer, or no more.
 
 use pieces::{FileManifest, ManifestError};
 

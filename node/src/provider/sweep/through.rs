@@ -1,7 +1,7 @@
 //! Up to which block a provider has seen its pieces recorded.
 //!
-//! A ledger that was lost and is synced anew knows less for a while than the provider did. Until it has come as far again,
-//! that it does not know a deal says nothing.
+//! A ledger that was lost and is synced anew knows less for a while than the provider did. Until it has come as far
+//! again, that it does not know a deal says nothing.
 
 use std::fs::{self, File};
 use std::io::{self, Write};

@@ -47,8 +47,8 @@ pub(super) fn prolong<V: StateView>(
     Ok(())
 }
 
-/// Takes from the holders' income what one account has paid for `cuts`. The file ends in epoch `ends`, which is no later
-/// than it was; the holders need not keep it longer than that.
+/// Takes from the holders' income what one account has paid for `cuts`. The file ends in epoch `ends`, which is no
+/// later than it was; the holders need not keep it longer than that.
 pub(super) fn shorten<V: StateView>(
     run: &mut Run<'_, V>,
     id: &FileId,
