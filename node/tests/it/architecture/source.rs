@@ -9,7 +9,7 @@ pub fn tokens(source: &str) -> Vec<String> {
     let mut rest = source.chars().peekable();
     while let Some(sign) = rest.next() {
         match sign {
-            '/' if rest.peek() == Some(&'/') => drop(rest.find(|sign| *sign == '\n')),
+            '/' if rest.peek() == Some(&'/') => skip_to(&mut rest, '\n'),
             '/' if rest.peek() == Some(&'*') => skip_block_comment(&mut rest),
             '"' => skip_string(&mut rest),
             '\'' => skip_char_or_lifetime(&mut rest),
@@ -32,6 +32,10 @@ pub fn tokens(source: &str) -> Vec<String> {
 
 fn is_name(sign: char) -> bool {
     sign.is_alphanumeric() || sign == '_'
+}
+
+fn skip_to(rest: &mut Peekable<Chars<'_>>, end: char) {
+    while rest.next().is_some_and(|sign| sign != end) {}
 }
 
 /// Behind the first `/` of `/* ... */`, which may hold others.
@@ -59,7 +63,9 @@ fn skip_block_comment(rest: &mut Peekable<Chars<'_>>) {
 fn skip_string(rest: &mut Peekable<Chars<'_>>) {
     while let Some(sign) = rest.next() {
         match sign {
-            '\\' => drop(rest.next()),
+            '\\' => {
+                rest.next();
+            }
             '"' => return,
             _ => {}
         }
@@ -90,9 +96,9 @@ fn skip_char_or_lifetime(rest: &mut Peekable<Chars<'_>>) {
     match (ahead.next(), ahead.next()) {
         (Some('\\'), Some(_)) => {
             rest.nth(1);
-            drop(rest.find(|sign| *sign == '\''));
+            skip_to(rest, '\'');
         }
-        (Some(_), Some('\'')) => drop(rest.nth(1)),
+        (Some(_), Some('\'')) => skip_to(rest, '\''),
         _ => while rest.next_if(|sign| is_name(*sign)).is_some() {},
     }
 }
