@@ -35,6 +35,7 @@ use crate::directory::live_file;
 use crate::errors::{of_call, of_ledger, of_state};
 use crate::keystore::Keystore;
 use crate::labels::Labels;
+use crate::metrics::UploadMetrics;
 use crate::spool::{SpoolTerms, Spooled, spool};
 use crate::submitter::{Landed, Submitter};
 use crate::traffic::Traffic;
@@ -64,6 +65,8 @@ pub struct GatewayParts {
     pub labels: Arc<Labels>,
     /// Counters of the status line.
     pub traffic: Arc<Traffic>,
+    /// Counters of uploads.
+    pub metrics: UploadMetrics,
     /// Folder of bodies on their way in.
     pub spool: PathBuf,
 }
@@ -117,9 +120,10 @@ impl Gateway {
         let (progress, watched) = watch::channel(UploadProgress::default());
         let mut id = [0; 16];
         getrandom::fill(&mut id).map_err(|error| ApiError::internal(error.to_string()))?;
+        let counted = self.inner.parts.metrics.begin(watched.clone());
         let task = tokio::spawn(async move {
             let _permit = permit;
-            inner.upload(body, options, order, &progress).await
+            counted.until(inner.upload(body, options, order, &progress)).await
         });
         let receipt = async move { task.await.map_err(ApiError::internal)? };
         Ok(Upload { id: hex::encode(id), progress: watched, receipt: receipt.boxed() })

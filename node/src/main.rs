@@ -16,6 +16,7 @@ mod fetch;
 mod gateway;
 mod keystore;
 mod labels;
+mod metrics;
 mod provider;
 mod shutdown;
 mod source;

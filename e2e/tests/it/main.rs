@@ -6,6 +6,7 @@ mod crash;
 mod files;
 mod http;
 mod losses;
+mod metrics;
 mod quickstart;
 mod refusals;
 mod transfer;

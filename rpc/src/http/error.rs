@@ -24,7 +24,7 @@ pub(crate) fn refusal(status: StatusCode, error: ApiError) -> Response {
 }
 
 /// The status that goes with an error's code.
-const fn status(error: &ApiError) -> StatusCode {
+pub(crate) const fn status(error: &ApiError) -> StatusCode {
     match error {
         ApiError::BadParams(_) | ApiError::Rejected { .. } => StatusCode::BAD_REQUEST,
         ApiError::NotFound(_) => StatusCode::NOT_FOUND,
