@@ -41,7 +41,7 @@ pub use protocol::have::{HAVE_HASHES_MAX, HaveError};
 pub use protocol::put::{Authority, PutAnswer, PutError, PutOpen, PutStream, UNIT_BYTES_MAX};
 pub use protocol::wire::WireError;
 pub use refusal::{Refusal, RefusalCode};
-pub use service::{PieceService, ServiceLimits};
+pub use service::{Counted, PieceService, ServiceCounters, ServiceLimits};
 pub use store::{PieceKey, PieceRow, PieceStore, StoreError, StoreLimits, SweepReport};
 pub use upload::{
     Candidate, ColumnCommitment, ColumnFailure, SegmentUpload, StripeItem, StripeSource, StripeStream, UploadError,

@@ -1,5 +1,10 @@
 //! The server side of all protocols over one store.
 
+mod counters;
+
+pub(crate) use counters::Served;
+pub use counters::{Counted, ServiceCounters};
+
 use crate::admission::Admission;
 use crate::net::Timeouts;
 use crate::protocol::wire::{Wire, WireError};
@@ -41,6 +46,7 @@ pub struct PieceService {
     gets: Arc<Semaphore>,
     haves: Arc<Semaphore>,
     timeouts: Timeouts,
+    counters: Arc<ServiceCounters>,
 }
 
 impl fmt::Debug for PieceService {
@@ -59,12 +65,18 @@ impl PieceService {
     pub fn with_limits(store: Arc<PieceStore>, admission: Arc<dyn Admission>, limits: ServiceLimits) -> Self {
         let semaphore = |permits: usize| Arc::new(Semaphore::new(permits.min(Semaphore::MAX_PERMITS)));
         let (puts, gets, haves) = (semaphore(limits.puts), semaphore(limits.gets), semaphore(limits.haves));
-        Self { store, admission, puts, gets, haves, timeouts: Timeouts::default() }
+        let (timeouts, counters) = (Timeouts::default(), Arc::default());
+        Self { store, admission, puts, gets, haves, timeouts, counters }
     }
 
     /// The store that is served.
     pub fn store(&self) -> &Arc<PieceStore> {
         &self.store
+    }
+
+    /// What was served so far.
+    pub fn counters(&self) -> &ServiceCounters {
+        &self.counters
     }
 
     pub(crate) fn with_timeouts(self, timeouts: Timeouts) -> Self {
@@ -84,14 +96,15 @@ impl PieceService {
         of_peer: Option<OwnedSemaphorePermit>,
     ) {
         let served = timeout(self.timeouts.whole, self.answer(protocol, &mut wire, of_peer.is_some())).await;
+        self.counters.count(protocol, served.as_ref().ok().and_then(|result| result.as_ref().ok()));
         match served {
-            Ok(Ok(())) => drop(wire.close().await),
+            Ok(Ok(_)) => drop(wire.close().await),
             Ok(Err(error)) => debug!(%peer, ?protocol, error = chain(&error), "stream ended early"),
             Err(_) => debug!(%peer, ?protocol, "stream took too long"),
         }
     }
 
-    async fn answer(&self, protocol: Protocol, wire: &mut Wire, peer_has_room: bool) -> Result<(), WireError> {
+    async fn answer(&self, protocol: Protocol, wire: &mut Wire, peer_has_room: bool) -> Result<Served, WireError> {
         let semaphore = match protocol {
             Protocol::Put => &self.puts,
             Protocol::Get => &self.gets,
@@ -110,10 +123,11 @@ impl PieceService {
             Err(_) => busy("too many requests at once"),
         };
         match protocol {
-            Protocol::Put => wire.send(&put::PutReply::Refused(refusal)).await,
-            Protocol::Get => wire.send(&get::GetReply::Refused(refusal)).await,
-            Protocol::Have => wire.send(&have::HaveReply::Refused(refusal)).await,
+            Protocol::Put => wire.send(&put::PutReply::Refused(refusal)).await?,
+            Protocol::Get => wire.send(&get::GetReply::Refused(refusal)).await?,
+            Protocol::Have => wire.send(&have::HaveReply::Refused(refusal)).await?,
         }
+        Ok(Served::Refused)
     }
 }
 

@@ -103,7 +103,7 @@ impl Node {
     /// # Errors
     /// If it ends or is not ready in time, with what it printed.
     pub fn start(command: &mut Command) -> anyhow::Result<Self> {
-        command.args(["--port", "0", "--dsn-port", "0", "--rpc-port", "0"]);
+        command.args(["--port", "0", "--dsn-port", "0", "--rpc-port", "0", "--prometheus-port", "0"]);
         let mut child = command
             .stdin(Stdio::null())
             .stdout(Stdio::null())
@@ -153,6 +153,16 @@ impl Node {
     #[must_use]
     pub fn url(&self) -> &str {
         &self.url
+    }
+
+    /// `http://127.0.0.1:PORT` of its metrics.
+    ///
+    /// # Errors
+    /// If it did not say that it serves them.
+    pub fn metrics_url(&self) -> anyhow::Result<&str> {
+        let lines = self.printed.iter();
+        let url = lines.filter_map(|line| line.split("Prometheus metrics on ").nth(1)?.trim().strip_suffix("/metrics"));
+        url.last().context("the node serves no metrics")
     }
 
     /// Calls a method; the result, or the error object.

@@ -18,7 +18,7 @@ use anyhow::{Context, bail};
 use chain_spec::{ChainSpec, ChainType, dev_keys};
 use consensus::{ConsensusConfig, ConsensusHandle, Timeouts, ValidatorKey};
 use ledger::{Ledger, Mempool, MempoolLimits, OpenError};
-use rpc::{RunningServer, Server, ServerConfig};
+use rpc::{RunningMetrics, RunningServer, Server, ServerConfig};
 use runtime::types::Parameters;
 use tokio::task::JoinHandle;
 
@@ -30,6 +30,7 @@ use crate::fetch::Fetch;
 use crate::gateway::{Gateway, GatewayParts};
 use crate::keystore::{Keystore, read_key_file};
 use crate::labels::Labels;
+use crate::metrics::{self, Counters, MetricsPort, Observed};
 use crate::provider::{self, Provider, ProviderKeys};
 use crate::status;
 use crate::submitter::Submitter;
@@ -52,6 +53,8 @@ pub struct NodeConfig {
     pub rpc_port: u16,
     /// Origins that browsers may call from.
     pub rpc_cors: Vec<String>,
+    /// Where metrics are served.
+    pub metrics: MetricsPort,
     /// Bytes each provider may keep.
     pub storage_quota: Option<u64>,
 }
@@ -64,6 +67,7 @@ pub struct Node {
     providers: Vec<Provider>,
     peer: dsn::Peer,
     status: JoinHandle<()>,
+    metrics: Option<RunningMetrics>,
 }
 
 impl Node {
@@ -76,9 +80,11 @@ impl Node {
         tracing::info!(chain = %spec.name, node = %config.name, base_path = %base.root().display(), "piecewise {}", env!("CARGO_PKG_VERSION"));
         tracing::info!(genesis = %format!("0x{}", ledger.genesis_hash()), height = starting_block, "ledger is open");
 
+        let counters = Counters::new();
         let validator = validator_keys(&spec)?;
         let engine_key = ValidatorKey { account: validator.account, key: validator.consensus.clone() };
-        let chain = Arc::new(Chain::new(ledger, Mempool::new(MempoolLimits::STANDARD), validator));
+        let chain =
+            Arc::new(Chain::new(ledger, Mempool::new(MempoolLimits::STANDARD), validator, counters.blocks.clone()));
         let consensus = start_consensus(&spec, base, &config, &keystore, chain.clone(), engine_key).await?;
 
         if config.consensus_port != 0 {
@@ -114,9 +120,18 @@ impl Node {
             peer: peer.clone(),
             labels: labels.clone(),
             traffic: traffic.clone(),
+            metrics: counters.uploads.clone(),
             spool: base.spool(),
             uploads: base.uploads(),
         })?;
+        let observed = Observed {
+            chain: chain.clone(),
+            peer: peer.clone(),
+            providers: providers.iter().map(|provider| (provider.account(), provider.service().clone())).collect(),
+            traffic: traffic.clone(),
+            folder: base.chain().to_owned(),
+        };
+        let metrics = metrics::serve(config.metrics, &counters, observed).await?;
         let system = SystemInfo {
             chain: chain.clone(),
             peer: peer.clone(),
@@ -127,10 +142,11 @@ impl Node {
         let api = backend(chain.clone(), gateway, fetch, labels, payer, system);
         let mut server = ServerConfig::new(SocketAddr::from((Ipv4Addr::LOCALHOST, config.rpc_port)));
         server.cors_origins = config.rpc_cors;
+        server.observer = Arc::new(counters.requests.clone());
         let rpc = Server::start(server, api).await.context("start the API; --rpc-port gives it another port")?;
         tracing::info!("JSON-RPC listening on http://{}", rpc.local_addr());
         let status = tokio::spawn(status::report(chain.clone(), peer.clone(), traffic));
-        Ok(Self { chain, rpc, consensus, providers, peer, status })
+        Ok(Self { chain, rpc, consensus, providers, peer, status, metrics })
     }
 
     /// Resolves with a reason if a part that the node cannot do without ends by itself.
@@ -145,6 +161,9 @@ impl Node {
         self.chain.stop_waiting();
         self.rpc.stop_unless(hurry).await;
         self.status.abort();
+        if let Some(metrics) = self.metrics {
+            metrics.stop().await;
+        }
         self.consensus.stop().await;
         self.peer.stop().await;
         for provider in self.providers {

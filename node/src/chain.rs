@@ -31,6 +31,8 @@ use runtime::validate::{check_decided, check_live_time};
 use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 
+use crate::metrics::BlockMetrics;
+
 /// The key that votes and the account it votes for.
 #[derive(Debug)]
 pub struct ValidatorKeys {
@@ -50,6 +52,7 @@ pub struct Chain {
     head: watch::Sender<Arc<Head>>,
     work: Notify,
     stopping: CancellationToken,
+    metrics: BlockMetrics,
 }
 
 /// A block with what it changes.
@@ -61,11 +64,11 @@ struct Executable {
 
 impl Chain {
     /// A chain over an open ledger, with nothing waiting.
-    pub fn new(ledger: Ledger, mempool: Mempool, validator: ValidatorKeys) -> Self {
+    pub fn new(ledger: Ledger, mempool: Mempool, validator: ValidatorKeys, metrics: BlockMetrics) -> Self {
         let head = watch::Sender::new(ledger.head());
         let candidates = Mutex::new(HashMap::new());
         let stopping = CancellationToken::new();
-        Self { ledger, mempool, validator, candidates, head, work: Notify::new(), stopping }
+        Self { ledger, mempool, validator, candidates, head, work: Notify::new(), stopping, metrics }
     }
 
     /// The blocks and the state.
@@ -132,6 +135,7 @@ impl Chain {
     }
 
     fn build(&self, height: Height, round: u32) -> Result<Candidate, ApplicationError> {
+        let timed = self.metrics.execution();
         let head = self.ledger.head();
         let genesis = self.ledger.genesis_hash();
         let input = vrf_input(&genesis, &head.header.beacon, height);
@@ -157,6 +161,7 @@ impl Chain {
         let executed = proposal.finish().map_err(failed_with(height))?;
         let preview = self.ledger.preview(&executed.changes).map_err(of_ledger)?;
         let block = executed.block(preview.root);
+        drop(timed);
         self.keep(round, Executable { block, executed, preview })
     }
 
@@ -170,6 +175,7 @@ impl Chain {
 
     /// Executes a block of the next height; the reason if the rules refuse it.
     fn execute(&self, block: Block) -> Result<Result<Executable, String>, ApplicationError> {
+        let _timed = self.metrics.execution();
         let head = self.ledger.head();
         let executed = match execute_block(&self.ledger.state(), self.ledger.genesis_hash(), &head.header, &block) {
             Ok(executed) => executed,
@@ -268,7 +274,10 @@ impl Application for Chain {
         let Executable { block, executed, preview } =
             self.take_executable(certificate.height, certificate.block_hash)?;
         check_decided(&block.header, certificate).map_err(|error| ApplicationError::new(error.to_string()))?;
+        let timed = self.metrics.commit();
         self.ledger.commit(&block, &executed, preview, certificate).map_err(of_ledger)?;
+        drop(timed);
+        self.metrics.committed(block.transactions.len());
         self.candidates.lock().clear();
         self.mempool.prune(&self.ledger.state(), &block).map_err(unreadable)?;
         self.head.send_replace(self.ledger.head());

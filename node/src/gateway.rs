@@ -38,6 +38,7 @@ use crate::deal_nonces::DealNonces;
 use crate::errors::of_state;
 use crate::keystore::Keystore;
 use crate::labels::Labels;
+use crate::metrics::UploadMetrics;
 use crate::spool::{Body, Writer, check_announced};
 use crate::submitter::Submitter;
 use crate::traffic::Traffic;
@@ -70,6 +71,8 @@ pub struct GatewayParts {
     pub labels: Arc<Labels>,
     /// Counters of the status line.
     pub traffic: Arc<Traffic>,
+    /// Counters of uploads.
+    pub metrics: UploadMetrics,
     /// Folder of bodies that are gone with the process.
     pub spool: PathBuf,
     /// Folder of uploads that survive a crash.
@@ -145,8 +148,10 @@ impl Gateway {
         let task = tokio::spawn({
             let inner = inner.clone();
             async move {
+                let counted = inner.parts.metrics.begin(job.status.subscribe());
                 let mut deal = None;
-                let stored = try_join(inner.run(&job, &mut deal), receive(body, &job, &inner.slots)).await;
+                let stored = try_join(inner.run(&job, &mut deal), receive(body, &job, &inner.slots));
+                let stored = counted.until(stored).await;
                 inner.uploads.ended(&job.status, stored.map(|(receipt, _slot)| receipt))
             }
         });

@@ -47,6 +47,7 @@ impl ProviderKeys {
 pub struct Provider {
     account: KeyPair,
     peer: Peer,
+    service: PieceService,
     sweeping: JoinHandle<()>,
 }
 
@@ -73,14 +74,25 @@ impl Provider {
         let recorded = recorded_port(&chain, &account)?;
         let peer = start_peer(&keys.peer_seed, genesis, &ports, recorded).await?;
         let admission = Arc::new(LedgerAdmission::new(chain.clone(), account, keys.service));
-        peer.serve(PieceService::new(store.clone(), admission))?;
+        let service = PieceService::new(store.clone(), admission);
+        peer.serve(service.clone())?;
         let sweeping = tokio::spawn(sweep::follow(chain, store, account, pieces));
-        Ok(Self { account: keys.account, peer, sweeping })
+        Ok(Self { account: keys.account, peer, service, sweeping })
     }
 
     /// The provider's peer.
     pub const fn peer(&self) -> &Peer {
         &self.peer
+    }
+
+    /// Who is paid.
+    pub fn account(&self) -> AccountId {
+        self.account.account()
+    }
+
+    /// Its pieces, and what it has served of them.
+    pub const fn service(&self) -> &PieceService {
+        &self.service
     }
 
     /// Has the ledger record where the peer listens, if it does not yet.

@@ -12,6 +12,7 @@ mod subscriptions;
 mod uploads;
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use jsonrpsee::RpcModule;
 use jsonrpsee::core::RegisterMethodError;
@@ -19,6 +20,7 @@ use jsonrpsee::types::ErrorObjectOwned;
 
 use crate::error::ApiError;
 use crate::limits::{BodyBudget, Downloads, Limits};
+use crate::observe::{Observer, Outcome};
 use crate::ports::Backend;
 use crate::stopping::Stopping;
 use methods::Method;
@@ -36,6 +38,8 @@ pub struct Context {
     pub downloads: Downloads,
     /// When the server stops.
     pub stopping: Stopping,
+    /// Hears of every call.
+    pub observer: Arc<dyn Observer>,
 }
 
 /// Marks calls whose bytes came over a WebSocket: nobody has counted them before the method is called.
@@ -80,13 +84,19 @@ where
     module.register_async_method(M::NAME, move |params, context, extensions| {
         let handler = handler.clone();
         async move {
-            // Held until the answer is made.
-            let _counted = match extensions.get::<OverWebSocket>() {
-                Some(OverWebSocket) => Some(context.budget.reserve(count(params.len_bytes())).map_err(ApiError::from)?),
-                None => None,
+            let (began, observer) = (Instant::now(), context.observer.clone());
+            let answer = async {
+                // Held until the answer is made.
+                let _counted = match extensions.get::<OverWebSocket>() {
+                    Some(OverWebSocket) => Some(context.budget.reserve(count(params.len_bytes()))?),
+                    None => None,
+                };
+                let params = params::decode::<M>(params.as_str())?;
+                handler(context, params).await
             };
-            let params = params::decode::<M>(params.as_str())?;
-            handler(context, params).await.map_err(ErrorObjectOwned::from)
+            let answer: Result<M::Output, ApiError> = answer.await;
+            observer.answered(M::NAME, Outcome::of(answer.as_ref().err()), began.elapsed());
+            answer.map_err(ErrorObjectOwned::from)
         }
     })?;
     Ok(())

@@ -7,7 +7,7 @@ mod headers;
 mod range;
 
 pub(crate) use body::Source;
-pub(crate) use error::refusal;
+pub(crate) use error::{refusal, status};
 
 use std::sync::Arc;
 

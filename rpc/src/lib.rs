@@ -23,6 +23,7 @@ pub mod client;
 pub mod error;
 pub mod http;
 pub mod limits;
+pub mod observe;
 pub mod ports;
 pub mod server;
 pub mod stopping;
@@ -30,5 +31,6 @@ pub mod types;
 
 pub use client::{Client, ClientError};
 pub use error::{ApiError, TryAgain};
+pub use observe::{Observer, Outcome};
 pub use ports::Backend;
-pub use server::{RunningServer, Server, ServerConfig, StartError};
+pub use server::{MetricsServer, MetricsSource, RunningMetrics, RunningServer, Server, ServerConfig, StartError};

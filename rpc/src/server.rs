@@ -4,6 +4,7 @@ mod connection;
 mod guard;
 mod io;
 mod json;
+mod metrics;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -18,11 +19,14 @@ use tokio::task::JoinHandle;
 use crate::api::{self, Context, Transport};
 use crate::http;
 use crate::limits::{BodyBudget, Downloads, Limits};
+use crate::observe::{Nobody, Observer};
 use crate::ports::Backend;
 use crate::stopping::Stopping;
 use connection::Connections;
 use guard::Guard;
 use json::JsonRpc;
+
+pub use metrics::{MetricsServer, MetricsSource, RunningMetrics};
 
 /// How a server listens, and to whom.
 #[derive(Clone, Debug)]
@@ -37,13 +41,16 @@ pub struct ServerConfig {
     pub cors_origins: Vec<String>,
     /// Everything that is bounded.
     pub limits: Limits,
+    /// Hears of every request.
+    pub observer: Arc<dyn Observer>,
 }
 
 impl ServerConfig {
-    /// Defaults: no other host names, no other origins.
+    /// Defaults: no other host names, no other origins, nobody observes.
     #[must_use]
     pub fn new(listen: SocketAddr) -> Self {
-        Self { listen, hosts: Vec::new(), cors_origins: Vec::new(), limits: Limits::default() }
+        let (limits, observer) = (Limits::default(), Arc::new(Nobody));
+        Self { listen, hosts: Vec::new(), cors_origins: Vec::new(), limits, observer }
     }
 }
 
@@ -74,7 +81,7 @@ impl Server {
     /// # Errors
     /// [`StartError`].
     pub async fn start(config: ServerConfig, backend: Backend) -> Result<RunningServer, StartError> {
-        let ServerConfig { listen, hosts, cors_origins, limits } = config;
+        let ServerConfig { listen, hosts, cors_origins, limits, observer } = config;
         let listen_error = |source| StartError::Listen { listen, source };
         let listener = TcpListener::bind(listen).await.map_err(listen_error)?;
         let local_addr = listener.local_addr().map_err(listen_error)?;
@@ -83,13 +90,20 @@ impl Server {
         let downloads = Downloads::new(&limits);
         let (stop, stopped) = watch::channel(false);
         let stopping = Stopping::new(stopped);
-        let context = Context { backend, limits: limits.clone(), budget, downloads, stopping: stopping.clone() };
+        let context = Context {
+            backend,
+            limits: limits.clone(),
+            budget,
+            downloads,
+            stopping: stopping.clone(),
+            observer: observer.clone(),
+        };
         let module = |transport| api::module(context.clone(), transport);
         let rpc = JsonRpc::new(module(Transport::Post)?, module(Transport::WebSocket)?, &context);
         let router = router(context, rpc.clone());
         let guard = Guard::new(&hosts, &cors_origins);
 
-        let connections = Connections { router, guard: Arc::new(guard), limits, stopping };
+        let connections = Connections { router, guard: Arc::new(guard), limits, stopping, observer };
         let task = tokio::spawn(connections.serve(listener));
         tracing::info!(%local_addr, "rpc listens");
         Ok(RunningServer { local_addr, stop, rpc, task })

@@ -10,6 +10,7 @@ use super::Protocol;
 use super::wire::{Message, Wire, WireError};
 use crate::net::{OpenError, Peer, PeerTarget};
 use crate::refusal::Refusal;
+use crate::service::Served;
 use crate::store::PieceStore;
 use parity_scale_codec::{Decode, DecodeWithMemTracking, Encode};
 use pieces::PieceHash;
@@ -134,7 +135,7 @@ async fn ask(peer: &Peer, target: &PeerTarget, hashes: Vec<PieceHash>) -> Result
 }
 
 /// Answers one request.
-pub(crate) async fn serve(wire: &mut Wire, store: &Arc<PieceStore>) -> Result<(), WireError> {
+pub(crate) async fn serve(wire: &mut Wire, store: &Arc<PieceStore>) -> Result<Served, WireError> {
     // No request has more hashes than are allowed, as it would be too long.
     let HaveRequest { hashes } = wire.receive().await?;
     let store = Arc::clone(store);
@@ -146,7 +147,11 @@ pub(crate) async fn serve(wire: &mut Wire, store: &Arc<PieceStore>) -> Result<()
         Ok(Err(error)) => HaveReply::Refused(crate::service::internal("have", &error)),
         Err(error) => HaveReply::Refused(crate::service::internal("have", &error)),
     };
-    wire.send(&reply).await
+    wire.send(&reply).await?;
+    Ok(match reply {
+        HaveReply::Held { .. } => Served::Done { bytes: 0 },
+        HaveReply::Refused(_) => Served::Refused,
+    })
 }
 
 fn bitmap(held: &[bool]) -> Vec<u8> {

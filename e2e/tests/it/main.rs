@@ -8,6 +8,7 @@ mod files;
 mod http;
 mod leases;
 mod losses;
+mod metrics;
 mod proofs;
 mod quickstart;
 mod refusals;

@@ -8,6 +8,7 @@ use clap::Args;
 
 use crate::assembly::{Node, NodeConfig};
 use crate::base_path::BasePath;
+use crate::metrics::MetricsPort;
 use crate::shutdown::Signals;
 use crate::{shutdown, telemetry};
 
@@ -41,6 +42,13 @@ pub struct RunArgs {
     /// Origins that browsers may call from, separated by commas; none if not given.
     #[arg(long, value_name = "ORIGINS", value_delimiter = ',')]
     pub rpc_cors: Vec<String>,
+    /// TCP port of /metrics on 127.0.0.1; 0 = any free one. Without it 9615 is tried, and one that is taken does not
+    /// stop the node.
+    #[arg(long, value_name = "PORT")]
+    pub prometheus_port: Option<u16>,
+    /// Serve no metrics.
+    #[arg(long, conflicts_with = "prometheus_port")]
+    pub no_prometheus: bool,
     /// Bytes each provider of this node may keep, as 500MB or 2GiB; the disk's free space if not given.
     #[arg(long, value_name = "SIZE", value_parser = parse_size)]
     pub storage_quota: Option<u64>,
@@ -64,6 +72,11 @@ impl RunArgs {
             chain: self.chain,
             rpc_port: self.rpc_port,
             rpc_cors: self.rpc_cors,
+            metrics: match (self.no_prometheus, self.prometheus_port) {
+                (true, _) => MetricsPort::Off,
+                (false, Some(port)) => MetricsPort::At(port),
+                (false, None) => MetricsPort::Usual,
+            },
             storage_quota: self.storage_quota,
         };
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("start the runtime")?;

@@ -300,7 +300,8 @@ impl Inner {
         let (inner, kept) = (self.clone(), kept.clone());
         let task = tokio::spawn(async move {
             let mut deal = kept.deal.lock().await;
-            let mut stored = inner.run(&kept.job, &mut deal).await;
+            let counted = inner.parts.metrics.begin(kept.job.status.subscribe());
+            let mut stored = counted.until(inner.run(&kept.job, &mut deal)).await;
             if let Ok(receipt) = &stored {
                 let noted = kept.job.note(|| Step::Final { receipt: receipt.clone() }).await;
                 stored = noted.map(|()| receipt.clone());

@@ -48,6 +48,7 @@ const DOORS: &[(&str, &[&str])] = &[
     ("ed25519-dalek", &["runtime"]),
     ("jmt", &["ledger"]),
     ("borsh", &["ledger"]),
+    ("prometheus-client", &["node"]),
 ];
 
 /// Dependencies of tests that go past a door: crate, package, and why.
@@ -63,6 +64,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("ed25519_dalek", &["runtime/src/crypto"]),
     ("jmt", &["ledger/src/"]),
     ("borsh", &["ledger/src/tree"]),
+    ("prometheus_client", &["node/src/metrics"]),
 ];
 
 /// Names that the pure crates must not have, wherever they come from.

@@ -24,7 +24,7 @@ pub(crate) fn refusal(status: StatusCode, error: ApiError) -> Response {
 }
 
 /// The status that goes with an error's code.
-const fn status(error: &ApiError) -> StatusCode {
+pub(crate) const fn status(error: &ApiError) -> StatusCode {
     match error.code() {
         codes::BAD_PARAMS | codes::REJECTED => StatusCode::BAD_REQUEST,
         codes::NOT_FOUND => StatusCode::NOT_FOUND,

@@ -3,7 +3,7 @@
 use std::convert::Infallible;
 use std::pin::pin;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::body::Body;
@@ -21,6 +21,7 @@ use tower::ServiceExt;
 use super::guard::{Admission, Guard, expose};
 use super::io::{Io, TokioTimer};
 use crate::limits::Limits;
+use crate::observe::{Observer, Outcome, request_name};
 use crate::stopping::Stopping;
 
 /// After a failed accept, which mostly means that file descriptors ran out.
@@ -33,6 +34,7 @@ pub(super) struct Connections {
     pub guard: Arc<Guard>,
     pub limits: Limits,
     pub stopping: Stopping,
+    pub observer: Arc<dyn Observer>,
 }
 
 impl Connections {
@@ -73,10 +75,17 @@ impl Connections {
         let _ = stream.set_nodelay(true);
         let io = Io::new(stream, self.limits.write_stall);
         let head_bytes = usize::try_from(self.limits.head_bytes).unwrap_or(usize::MAX);
-        let (router, guard) = (self.router, self.guard);
+        let (router, guard, observer) = (self.router, self.guard, self.observer);
         let service = service_fn(move |request: hyper::Request<Incoming>| {
-            let (router, guard) = (router.clone(), Arc::clone(&guard));
-            async move { Ok::<_, Infallible>(respond(router, &guard, request.map(Body::new)).await) }
+            let (router, guard, observer) = (router.clone(), Arc::clone(&guard), Arc::clone(&observer));
+            async move {
+                let (began, name) = (Instant::now(), request_name(request.method(), request.uri().path()));
+                let response = respond(router, &guard, request.map(Body::new)).await;
+                if let Some(name) = name {
+                    observer.answered(name, Outcome::of_status(response.status()), began.elapsed());
+                }
+                Ok::<_, Infallible>(response)
+            }
         });
         let mut builder = http1::Builder::new();
         builder.timer(TokioTimer).header_read_timeout(self.limits.head_time).max_buf_size(head_bytes);

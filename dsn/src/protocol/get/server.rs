@@ -3,7 +3,7 @@
 use super::{GetReply, GetRequest, WINDOW_BYTES_MAX, WINDOW_BYTES_MIN, windows};
 use crate::protocol::wire::{Wire, WireError};
 use crate::refusal::{Refusal, RefusalCode};
-use crate::service::{chain, internal};
+use crate::service::{Served, chain, internal};
 use crate::store::{PieceStore, StoredPiece};
 use pieces::{SliceError, slice_bytes_max};
 use std::io;
@@ -12,14 +12,19 @@ use std::sync::Arc;
 use tokio::task::{JoinHandle, spawn_blocking};
 
 /// Answers one request.
-pub(crate) async fn serve(wire: &mut Wire, store: &Arc<PieceStore>) -> Result<(), WireError> {
+pub(crate) async fn serve(wire: &mut Wire, store: &Arc<PieceStore>) -> Result<Served, WireError> {
     let request: GetRequest = wire.receive().await?;
     let piece = match find(request, store).await {
         Ok(piece) => piece,
-        Err(reply) => return wire.send(&reply).await,
+        Err(reply) => {
+            wire.send(&reply).await?;
+            return Ok(Served::Refused);
+        }
     };
     wire.send(&GetReply::Found).await?;
-    send(wire, store, request, piece).await
+    send(wire, store, request, piece).await?;
+    // Never negative: such a request is refused.
+    Ok(Served::Done { bytes: request.end.saturating_sub(request.start).into() })
 }
 
 async fn find(request: GetRequest, store: &Arc<PieceStore>) -> Result<StoredPiece, GetReply> {

@@ -4,7 +4,7 @@ use super::{PutAnswer, PutEnd, PutOpen, PutReply, UNIT_BYTES_MAX, WRITE_BYTES};
 use crate::admission::{Admission, Admitted, AdmittedKind};
 use crate::protocol::wire::{Wire, WireError, usize_of};
 use crate::refusal::{Refusal, RefusalCode};
-use crate::service::internal;
+use crate::service::{Served, internal};
 use crate::store::{FinishError, PieceStore, PieceTerms, PieceWriter, StoreError};
 use bytes::BytesMut;
 use runtime::types::StorageCommitment;
@@ -30,19 +30,23 @@ pub(crate) async fn serve(
     wire: &mut Wire,
     store: &Arc<PieceStore>,
     admission: &Arc<dyn Admission>,
-) -> Result<(), WireError> {
+) -> Result<Served, WireError> {
     let open: PutOpen = wire.receive().await?;
     let (admitted, writer) = match admit(open.clone(), store, admission).await {
         Ok(admitted) => admitted,
-        Err(refusal) => return wire.send(&PutReply::Refused(refusal)).await,
+        Err(refusal) => {
+            wire.send(&PutReply::Refused(refusal)).await?;
+            return Ok(Served::Refused);
+        }
     };
     wire.send(&PutReply::Accepted).await?;
-    let answer = match take(wire, writer, &open, admitted, admission).await {
-        Ok(answer) => answer,
-        Err(Stop::Refuse(refusal)) => PutAnswer::Refused(refusal),
+    let (answer, served) = match take(wire, writer, &open, admitted, admission).await {
+        Ok((answer, bytes)) => (answer, Served::Done { bytes }),
+        Err(Stop::Refuse(refusal)) => (PutAnswer::Refused(refusal), Served::Refused),
         Err(Stop::Broken(error)) => return Err(error),
     };
-    wire.send(&answer).await
+    wire.send(&answer).await?;
+    Ok(served)
 }
 
 async fn admit(
@@ -62,13 +66,14 @@ async fn admit(
     asked.await.unwrap_or_else(|error| Err(internal("put", &error)))
 }
 
+/// The answer, and how many bytes the piece has.
 async fn take(
     wire: &mut Wire,
     writer: PieceWriter,
     open: &PutOpen,
     admitted: Admitted,
     admission: &Arc<dyn Admission>,
-) -> Result<PutAnswer, Stop> {
+) -> Result<(PutAnswer, u64), Stop> {
     let (writer, end) = receive(wire, writer).await?;
     let (deal, segment, index) = (admitted.deal, open.segment, open.index);
     let (terms, answer) = match admitted.kind {
@@ -100,7 +105,7 @@ async fn take(
         })
     });
     match kept.await {
-        Ok(Ok(answer)) => Ok(answer),
+        Ok(Ok(answer)) => Ok((answer, end.piece_bytes.into())),
         Ok(Err(FinishError::Store(error))) => Err(Stop::Refuse(refusal_of(&error))),
         Ok(Err(error @ (FinishError::Hash { .. } | FinishError::Length { .. }))) => {
             Err(Stop::Refuse(Refusal::new(RefusalCode::Mismatch, error.to_string())))
