@@ -18,6 +18,7 @@ use super::connection::Connections;
 use super::guard::Guard;
 use crate::limits::Limits;
 use crate::observe::Nobody;
+use crate::stopping::Stopping;
 
 /// Scrapers at once; one or two are usual.
 const CONNECTIONS_MAX: u32 = 16;
@@ -53,7 +54,8 @@ impl MetricsServer {
         let (stop, stopped) = watch::channel(false);
         let limits = Limits { connections: CONNECTIONS_MAX, ..Limits::default() };
         let guard = Arc::new(Guard::new(&[], &[]));
-        let connections = Connections { router, guard, limits, observer: Arc::new(Nobody), stopped };
+        let connections =
+            Connections { router, guard, limits, observer: Arc::new(Nobody), stopping: Stopping::new(stopped) };
         let task = tokio::spawn(connections.serve(listener));
         Ok(RunningMetrics { local_addr, stop, task })
     }
