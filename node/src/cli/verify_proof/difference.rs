@@ -40,6 +40,8 @@ fn short(value: &Value) -> String {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test stops where its claim breaks")]
+
     use serde_json::json;
 
     use super::difference;
