@@ -33,7 +33,9 @@ impl Exposition {
         let mut current = String::new();
         for line in text.lines() {
             if let Some((name, help)) = line.strip_prefix("# HELP ").map(|rest| rest.split_once(' ').unwrap()) {
-                let family = Family { help: help.to_owned(), ..Family::default() };
+                // The library adds a full stop to some of them.
+                let help = help.trim_end_matches('.').to_owned();
+                let family = Family { help, ..Family::default() };
                 assert!(parsed.families.insert(name.to_owned(), family).is_none(), "{name} comes twice");
                 current = name.to_owned();
             } else if let Some((name, kind)) = line.strip_prefix("# TYPE ").map(|rest| rest.split_once(' ').unwrap()) {
@@ -91,7 +93,10 @@ fn documented() -> BTreeMap<String, Family> {
         let fields: Vec<_> = row.trim_end_matches('|').split('|').map(str::trim).collect();
         let [name, kind, labels, help] = fields.as_slice() else { panic!("{row}") };
         let labels = labels.split(", ").filter(|label| !label.is_empty()).map(str::to_owned).collect();
-        (name.trim_matches('`').to_owned(), Family { kind: (*kind).into(), labels, help: (*help).into() })
+        (
+            name.trim_matches('`').to_owned(),
+            Family { kind: (*kind).into(), labels, help: help.trim_end_matches('.').into() },
+        )
     };
     rows.map(family).collect()
 }
