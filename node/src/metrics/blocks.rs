@@ -30,7 +30,8 @@ impl Drop for Timed<'_> {
 }
 
 impl BlockMetrics {
-    pub(super) fn new() -> Self {
+    /// Counters at zero.
+    pub fn new() -> Self {
         let (execution, commit) = (Histogram::new(seconds()), Histogram::new(seconds()));
         Self { transactions: Counter::default(), execution, commit }
     }

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use super::{CallError, Submitter};
 use crate::chain::{Chain, ValidatorKeys};
 use crate::errors::of_call;
+use crate::metrics::BlockMetrics;
 
 /// Nobody makes blocks here, as when the engine has ended.
 #[tokio::test]
@@ -17,10 +18,10 @@ async fn whoever_waits_for_a_block_is_told_at_once_that_the_node_stops() {
     let spec = ChainSpec::load("dev").unwrap();
     let ledger = Ledger::open(folder.path(), &spec.genesis()).unwrap();
     let account = spec.genesis.validators[0].account;
-    let validator = ValidatorKeys { account, consensus: dev_keys::consensus_key("alice").unwrap() };
-    let chain = Arc::new(Chain::new(ledger, Mempool::new(MempoolLimits::STANDARD), validator));
+    let validator = ValidatorKeys { account, consensus: dev_keys::consensus_key("Alice").unwrap() };
+    let chain = Arc::new(Chain::new(ledger, Mempool::new(MempoolLimits::STANDARD), validator, BlockMetrics::new()));
     let submitter = Submitter::new(chain.clone());
-    let alice = dev_keys::account("alice").unwrap();
+    let alice = dev_keys::account("Alice").unwrap();
     let call = Call::Accounts(AccountsCall::Transfer(TransferCall { to: account, amount: 1_000_000_000 }));
     let mut waiting = std::pin::pin!(submitter.call(&alice, call.clone()));
     let hash = submitter.submit(&alice, call).await.unwrap();

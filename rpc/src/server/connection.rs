@@ -1,14 +1,17 @@
 //! Connections: accepted within a limit, guarded, served, ended.
 
 use std::convert::Infallible;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::body::Body;
 use axum::extract::Request;
 use axum::response::Response;
+use bytes::Bytes;
+use http_body::{Frame, SizeHint};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -26,6 +29,8 @@ use crate::stopping::Stopping;
 
 /// After a failed accept, which mostly means that file descriptors ran out.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// When the server stops, a connection without a request has this long to send what it was answered before.
+const FLUSH_GRACE: Duration = Duration::from_millis(500);
 
 /// What every connection needs.
 #[derive(Clone)]
@@ -76,15 +81,19 @@ impl Connections {
         let io = Io::new(stream, self.limits.write_stall);
         let head_bytes = usize::try_from(self.limits.head_bytes).unwrap_or(usize::MAX);
         let (router, guard, observer) = (self.router, self.guard, self.observer);
+        // Each request holds it until its response is handed over.
+        let requests = Arc::new(());
+        let counted = Arc::downgrade(&requests);
         let service = service_fn(move |request: hyper::Request<Incoming>| {
             let (router, guard, observer) = (router.clone(), Arc::clone(&guard), Arc::clone(&observer));
+            let under_way = counted.upgrade();
             async move {
                 let (began, name) = (Instant::now(), request_name(request.method(), request.uri().path()));
                 let response = respond(router, &guard, request.map(Body::new)).await;
                 if let Some(name) = name {
                     observer.answered(name, Outcome::of_status(response.status()), began.elapsed());
                 }
-                Ok::<_, Infallible>(response)
+                Ok::<_, Infallible>(response.map(|body| Held { body, _under_way: under_way }))
             }
         });
         let mut builder = http1::Builder::new();
@@ -94,12 +103,40 @@ impl Connections {
             result = connection.as_mut() => result,
             () = self.stopping.wait() => {
                 connection.as_mut().graceful_shutdown();
-                connection.await
+                if Arc::strong_count(&requests) > 1 {
+                    connection.await
+                } else {
+                    // At most a part of a head has come: there is nothing to wait for.
+                    timeout(FLUSH_GRACE, connection).await.unwrap_or(Ok(()))
+                }
             }
         };
         if let Err(error) = result {
             tracing::debug!(%error, "an rpc connection ended early");
         }
+    }
+}
+
+/// A response's body. While it lives, its request is under way.
+struct Held {
+    body: Body,
+    _under_way: Option<Arc<()>>,
+}
+
+impl http_body::Body for Held {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        Pin::new(&mut self.body).poll_frame(cx)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
     }
 }
 

@@ -258,6 +258,20 @@ async fn a_client_that_does_not_read_gives_its_place_to_the_next() {
 }
 
 #[tokio::test]
+async fn a_stopped_server_does_not_wait_for_a_head() {
+    let world = World::limited(|limits| {
+        (limits.stop_grace, limits.head_time) = (Duration::from_secs(3600), Duration::from_secs(3600));
+    })
+    .await;
+    let mut slow = Raw::connect(&world).await;
+    // The second head begins in the same bytes as the first, so that it has come when that one is answered.
+    slow.send("GET /health HTTP/1.1\r\nHost: localhost\r\n\r\nGET /health HTTP/1.1\r\nHost: loc").await;
+    assert!(slow.head().await.starts_with("HTTP/1.1 200 "));
+    let stopped = tokio::time::timeout(Duration::from_secs(60), world.stop());
+    stopped.await.expect("it stops long before its grace ends");
+}
+
+#[tokio::test]
 async fn whoever_is_in_a_hurry_waits_for_no_client() {
     let world = World::limited(|limits| {
         (limits.stop_grace, limits.write_stall) = (Duration::from_secs(3600), Duration::from_secs(3600));
