@@ -94,6 +94,7 @@ pub struct UpdateProvider {
 }
 
 /// Calls of the module `storage`.
+#[expect(clippy::large_enum_variant, reason = "a call lives as long as its transaction, one at a time")]
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, DecodeWithMemTracking)]
 pub enum StorageCall {
     /// Records a file with its holders, or adds a lease to one that is there.

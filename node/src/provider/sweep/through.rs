@@ -64,6 +64,7 @@ impl RecordedThrough {
 }
 
 #[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests fail by panicking")]
 mod tests {
     use super::RecordedThrough;
 
