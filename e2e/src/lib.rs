@@ -161,8 +161,9 @@ impl Node {
     /// If it did not say that it serves them.
     pub fn metrics_url(&self) -> anyhow::Result<&str> {
         let lines = self.printed.iter();
-        let url = lines.filter_map(|line| line.split("Prometheus metrics on ").nth(1)?.trim().strip_suffix("/metrics"));
-        url.last().context("the node serves no metrics")
+        let mut url =
+            lines.filter_map(|line| line.split("Prometheus metrics on ").nth(1)?.trim().strip_suffix("/metrics"));
+        url.next_back().context("the node serves no metrics")
     }
 
     /// Calls a method; the result, or the error object.
