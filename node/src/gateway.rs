@@ -14,6 +14,7 @@
 mod deal;
 mod heal;
 mod journal;
+mod port;
 mod upload;
 mod uploads;
 

@@ -127,8 +127,7 @@ async fn ask(peer: &Peer, target: &PeerTarget, hashes: Vec<PieceHash>) -> Result
     let broken = |source| HaveError::Wire { peer: name(), source };
     let mut wire =
         peer.open(target, Protocol::Have).await.map_err(|source| HaveError::Open { peer: name(), source })?;
-    wire.send(&HaveRequest { hashes }).await.map_err(broken)?;
-    match wire.receive().await.map_err(broken)? {
+    match wire.ask(&HaveRequest { hashes }).await.map_err(broken)? {
         HaveReply::Held { bitmap } => bits(&bitmap, count).ok_or_else(|| HaveError::Length { peer: name() }),
         HaveReply::Refused(refusal) => Err(HaveError::Refused { peer: name(), refusal }),
     }

@@ -117,6 +117,16 @@ impl Wire {
         decode_bounded(&bytes, usize_of(max)).map_err(|source| WireError::Decode { what, source })
     }
 
+    /// Writes a request and reads the answer. A peer without room answers before it has read the request, and may have
+    /// closed the stream by the time that it is written.
+    pub(crate) async fn ask<Q: Message, A: Message>(&mut self, request: &Q) -> Result<A, WireError> {
+        match self.send(request).await {
+            Ok(()) => self.receive().await,
+            Err(error @ WireError::Idle { .. }) => Err(error),
+            Err(error) => self.receive().await.map_err(|_| error),
+        }
+    }
+
     pub(crate) async fn read_u32(&mut self) -> Result<u32, WireError> {
         let mut bytes = [0; 4];
         self.read_exact(&mut bytes).await?;

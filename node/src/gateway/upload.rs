@@ -9,7 +9,7 @@ use rpc::{ApiError, TryAgain};
 use runtime::rule::Rule;
 use runtime::state::ReadTables;
 use runtime::tables::{Lease, Leases};
-use runtime::types::{Call, Epoch, StorageCall, Store};
+use runtime::types::{Call, Epoch, ExtendLease, StorageCall, Store};
 use tokio::sync::watch;
 
 use super::deal::Deal;
@@ -172,16 +172,29 @@ impl Inner {
         job.stage(UploadStage::Placing);
         self.heal(&job.body, manifest).await?;
         let lease = state.read::<Leases>(&(file, job.order.owner.account())).map_err(of_state)?;
-        if let Some(to) = lease.and_then(|lease| live_until(&lease, epoch)) {
-            return self.known(manifest, file, &job.order, to).map(Some);
-        }
-        let (intent, _nonce) = self.intent(&job.order, manifest.size)?;
+        let (intent, _nonce) = match lease.and_then(|lease| live_until(&lease, epoch)) {
+            // It was released, or ends by itself, with this epoch.
+            Some(to) if to <= epoch.saturating_add(1) => return self.prolong(job, manifest).await.map(Some),
+            Some(to) => return self.known(manifest, file, &job.order, to).map(Some),
+            None => self.intent(&job.order, manifest.size)?,
+        };
         let store = Store { intent, manifest: manifest.clone(), holders: Vec::new() };
         match self.record(job, manifest, store).await {
             Ok(receipt) => Ok(Some(receipt)),
             Err(Rejection::OfDeal(error) | Rejection::Other(error)) => Err(error),
             Err(Rejection::Stored) => Err(ApiError::Rejected { rule: Rule::AlreadyStored }),
         }
+    }
+
+    /// Pays longer for a file whose lease by this account is about to end.
+    async fn prolong(&self, job: &Job, manifest: &FileManifest) -> Result<Receipt, ApiError> {
+        let Order { owner, lease_epochs, .. } = &job.order;
+        let max_price = self.intent(&job.order, manifest.size)?.0.intent.max_price;
+        let file = manifest.file_id();
+        let call = StorageCall::Extend(ExtendLease { file, lease_epochs: *lease_epochs, max_price });
+        let landed = self.parts.submitter.call(owner, Call::Storage(call)).await.map_err(of_call)?;
+        job.status.send_modify(|status| status.tx_hash = Some(landed.hash));
+        self.receipt(manifest, file, &job.order, landed)
     }
 
     /// The manifest of a body of which some segments are placed.

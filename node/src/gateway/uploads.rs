@@ -7,7 +7,6 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::{Duration, SystemTime};
 
 use anyhow::Context;
-use async_trait::async_trait;
 use bytes::Bytes;
 use futures::{FutureExt, StreamExt};
 use parking_lot::Mutex;
@@ -17,11 +16,12 @@ use rpc::{ApiError, TryAgain};
 use runtime::crypto::AccountId;
 use tokio::sync::{OwnedMutexGuard, watch};
 use tokio::task::AbortHandle;
+use tokio::time::timeout;
 
 use super::deal::{Deal, remembered};
 use super::journal::{Journal, Remembered, Step};
 use super::upload::Job;
-use super::{Gateway, Inner, new_id};
+use super::{Inner, new_id};
 use crate::spool::{Body, Writer, check_announced, disk_error};
 
 /// Uploads that survive a crash, unfinished ones, all accounts together.
@@ -32,6 +32,8 @@ const ENDED_MAX: usize = 1024;
 const KEPT_FOR: Duration = Duration::from_secs(24 * 60 * 60);
 /// Uploads on a page.
 const PAGE_ITEMS: usize = 100;
+/// How long a client waits for another one that sends to the same upload.
+const WRITER_WAIT: Duration = Duration::from_secs(10);
 
 /// The uploads by name.
 #[derive(Default)]
@@ -47,18 +49,18 @@ struct Known {
 }
 
 #[derive(Clone)]
-struct Entry {
-    status: watch::Sender<UploadStatus>,
+pub(super) struct Entry {
+    pub(super) status: watch::Sender<UploadStatus>,
     task: Option<AbortHandle>,
     kept: Option<Arc<Kept>>,
 }
 
 /// An upload that survives a crash.
-struct Kept {
+pub(super) struct Kept {
     owner: AccountId,
     options: SubmitOptions,
     folder: PathBuf,
-    job: Job,
+    pub(super) job: Job,
     /// What is placed so far; held by the task that places.
     deal: Arc<tokio::sync::Mutex<Option<Deal>>>,
     /// Held by whoever sends bytes; none if the last write failed, or all bytes are here.
@@ -115,11 +117,34 @@ impl Uploads {
         result.map_err(ApiError::Upload)
     }
 
-    fn entry(&self, id: &str) -> Result<Entry, ApiError> {
+    /// Uploads in the order of their names, behind `cursor`.
+    pub(super) fn page(&self, cursor: Option<&String>) -> Page<UploadStatus> {
+        use std::ops::Bound::{Excluded, Unbounded};
+        let from = cursor.map_or(Unbounded, Excluded);
+        let known = self.known.lock();
+        let mut behind = known.uploads.range::<String, _>((from, Unbounded));
+        let items: Vec<_> = behind.by_ref().take(PAGE_ITEMS).map(|(_, entry)| entry.status.borrow().clone()).collect();
+        let cursor = behind.next().and(items.last()).map(|last| last.upload_id.clone());
+        Page { items, cursor }
+    }
+
+    /// Gives an upload up.
+    pub(super) fn cancel(&self, id: &str) -> Result<(), ApiError> {
+        let mut known = self.known.lock();
+        let entry = known.uploads.get(id).ok_or_else(|| no_upload(id))?;
+        if entry.status.borrow().stage == UploadStage::Final {
+            return Err(ApiError::NotPermitted(format!("upload {id} is recorded already; release the file instead")));
+        }
+        entry.give_up();
+        known.uploads.remove(id);
+        Ok(())
+    }
+
+    pub(super) fn entry(&self, id: &str) -> Result<Entry, ApiError> {
         self.known.lock().uploads.get(id).cloned().ok_or_else(|| no_upload(id))
     }
 
-    fn kept(&self, id: &str) -> Result<Arc<Kept>, ApiError> {
+    pub(super) fn kept(&self, id: &str) -> Result<Arc<Kept>, ApiError> {
         let not_kept = || ApiError::BadParams(format!("uploadId: {id} does not come in chunks"));
         self.entry(id)?.kept.ok_or_else(not_kept)
     }
@@ -130,11 +155,11 @@ fn is_over(status: &watch::Sender<UploadStatus>) -> bool {
 }
 
 impl Kept {
-    fn id(&self) -> String {
+    pub(super) fn id(&self) -> String {
         self.job.status.borrow().upload_id.clone()
     }
 
-    fn is_final(&self) -> bool {
+    pub(super) fn is_final(&self) -> bool {
         self.job.status.borrow().stage == UploadStage::Final
     }
 
@@ -152,10 +177,11 @@ impl Kept {
         }
     }
 
-    /// The right to append bytes, and the writer to do it with.
-    async fn writing(&self) -> Result<OwnedMutexGuard<Option<Writer>>, ApiError> {
+    /// The right to append bytes, and the writer to do it with. A client that comes back after its connection broke may
+    /// come before the end of the old one is noticed.
+    pub(super) async fn writing(&self) -> Result<OwnedMutexGuard<Option<Writer>>, ApiError> {
         let busy = |_| TryAgain::Overloaded("another client sends to this upload");
-        let mut writer = self.writer.clone().try_lock_owned().map_err(busy)?;
+        let mut writer = timeout(WRITER_WAIT, self.writer.clone().lock_owned()).await.map_err(busy)?;
         if writer.is_none() && !self.is_whole.load(Ordering::Acquire) {
             *writer = Some(Writer::resume(self.job.body.clone(), self.job.order.file_bytes_max).await?);
         }
@@ -167,7 +193,7 @@ impl Kept {
     }
 
     /// Appends to the body; after an error the writer is made anew from what is on disk.
-    async fn append(&self, writer: &mut Option<Writer>, chunk: &[u8], sync: bool) -> Result<u64, ApiError> {
+    pub(super) async fn append(&self, writer: &mut Option<Writer>, chunk: &[u8], sync: bool) -> Result<u64, ApiError> {
         let mut open = writer.take().ok_or_else(|| ApiError::BadParams("offset: all bytes are here already".into()))?;
         if let Some(size) = self.job.size.filter(|size| open.len().saturating_add(len(chunk)) > *size) {
             *writer = Some(open);
@@ -184,7 +210,7 @@ impl Kept {
     }
 
     /// All bytes are here.
-    async fn end(&self, writer: &mut Option<Writer>) -> Result<(), ApiError> {
+    pub(super) async fn end(&self, writer: &mut Option<Writer>) -> Result<(), ApiError> {
         let Some(open) = writer.take() else { return Ok(()) };
         if let Some(size) = self.job.size.filter(|size| *size != open.len()) {
             let message = format!("size: {} of {size} bytes are here", open.len());
@@ -241,9 +267,11 @@ impl Inner {
         let kept = self.keep(folder, job, &known);
         if known.receipt.is_none() {
             tracing::info!(upload = kept.id(), received, whole = known.ended, "an upload goes on");
+            // Held from now on, so that nobody begins another deal before the old one is read.
+            let deal = kept.deal.clone().try_lock_owned().context("take up its deal")?;
             let inner = self.clone();
             tokio::spawn(async move {
-                if let Err(error) = inner.take_up(&kept, known).await {
+                if let Err(error) = inner.take_up(&kept, known, deal).await {
                     tracing::warn!(upload = kept.id(), %error, "an upload was not taken up");
                 }
             });
@@ -252,12 +280,18 @@ impl Inner {
     }
 
     /// Reads again what was placed, and all bytes if they are here.
-    async fn take_up(self: &Arc<Self>, kept: &Arc<Kept>, known: Remembered) -> Result<(), ApiError> {
+    async fn take_up(
+        self: &Arc<Self>,
+        kept: &Arc<Kept>,
+        known: Remembered,
+        mut deal: OwnedMutexGuard<Option<Deal>>,
+    ) -> Result<(), ApiError> {
         if let Some((intent, placed)) = known.deal {
             let segments = placed.len();
-            *kept.deal.lock().await = remembered(self, &kept.job, intent, placed).await?;
+            *deal = remembered(self, &kept.job, intent, placed).await?;
             kept.job.acknowledged(segments);
         }
+        drop(deal);
         if known.ended {
             let mut writer = kept.writing().await?;
             kept.end(&mut writer).await?;
@@ -288,7 +322,7 @@ impl Inner {
     }
 
     /// Starts the task that places and records, unless it runs or is done.
-    fn go_on(self: &Arc<Self>, kept: &Arc<Kept>) {
+    pub(super) fn go_on(self: &Arc<Self>, kept: &Arc<Kept>) {
         let mut known = self.uploads.known.lock();
         let Some(entry) = known.uploads.get_mut(&kept.id()) else { return };
         let is_running = entry.task.as_ref().is_some_and(|task| !task.is_finished()) && !is_over(&kept.job.status);
@@ -316,7 +350,7 @@ impl Inner {
     }
 
     /// The unfinished upload of this account and key, or a new one.
-    fn begin(self: &Arc<Self>, options: SubmitOptions, size: Option<u64>) -> Result<Arc<Kept>, ApiError> {
+    pub(super) fn begin(self: &Arc<Self>, options: SubmitOptions, size: Option<u64>) -> Result<Arc<Kept>, ApiError> {
         let order = self.order(&options)?;
         let owner = order.owner.account();
         self.forget_stale();
@@ -459,70 +493,12 @@ async fn compare(kept: &Kept, known: Bytes, offset: u64) -> Result<(), ApiError>
 }
 
 /// Waits for the end of an upload.
-async fn outcome(mut status: watch::Receiver<UploadStatus>) -> Result<Receipt, ApiError> {
+pub(super) async fn outcome(mut status: watch::Receiver<UploadStatus>) -> Result<Receipt, ApiError> {
     let over = |status: &UploadStatus| matches!(status.stage, UploadStage::Final | UploadStage::Failed);
     let ended = status.wait_for(over).await.map_err(|_| cancelled())?;
     match (&ended.result, &ended.error) {
         (Some(receipt), _) => Ok(receipt.clone()),
         (None, Some(failure)) => Err(ApiError::Upload(failure.clone())),
         (None, None) => Err(ApiError::internal("an upload ended without an outcome")),
-    }
-}
-
-#[async_trait]
-impl rpc::ports::Uploads for Gateway {
-    async fn begin(&self, options: SubmitOptions, size: Option<u64>) -> Result<(String, u64), ApiError> {
-        let kept = self.inner.begin(options, size)?;
-        if kept.job.size.is_some() {
-            self.inner.go_on(&kept);
-        }
-        Ok((kept.id(), kept.job.body.growth().bytes))
-    }
-
-    async fn chunk(&self, id: &str, offset: u64, data: Bytes) -> Result<u64, ApiError> {
-        let kept = self.inner.uploads.kept(id)?;
-        let mut writer = kept.writing().await?;
-        let here = kept.job.body.growth().bytes;
-        if offset != here {
-            return Err(ApiError::BadParams(format!("offset: the upload goes on at byte {here}, not at {offset}")));
-        }
-        self.inner.parts.traffic.receive(data.len());
-        kept.append(&mut writer, &data, true).await
-    }
-
-    async fn finish(&self, id: &str) -> Result<Upload, ApiError> {
-        let kept = self.inner.uploads.kept(id)?;
-        if !kept.is_final() {
-            let mut writer = kept.writing().await?;
-            kept.end(&mut writer).await?;
-            self.inner.go_on(&kept);
-        }
-        let progress = kept.job.status.subscribe();
-        Ok(Upload { id: id.to_owned(), progress: progress.clone(), receipt: outcome(progress).boxed() })
-    }
-
-    async fn progress(&self, id: &str) -> Result<watch::Receiver<UploadStatus>, ApiError> {
-        Ok(self.inner.uploads.entry(id)?.status.subscribe())
-    }
-
-    async fn list(&self, cursor: Option<String>) -> Result<Page<UploadStatus>, ApiError> {
-        use std::ops::Bound::{Excluded, Unbounded};
-        let from = cursor.as_ref().map_or(Unbounded, Excluded);
-        let known = self.inner.uploads.known.lock();
-        let mut behind = known.uploads.range::<String, _>((from, Unbounded));
-        let items: Vec<_> = behind.by_ref().take(PAGE_ITEMS).map(|(_, entry)| entry.status.borrow().clone()).collect();
-        let cursor = behind.next().and(items.last()).map(|last| last.upload_id.clone());
-        Ok(Page { items, cursor })
-    }
-
-    async fn cancel(&self, id: &str) -> Result<(), ApiError> {
-        let mut known = self.inner.uploads.known.lock();
-        let entry = known.uploads.get(id).ok_or_else(|| no_upload(id))?;
-        if entry.status.borrow().stage == UploadStage::Final {
-            return Err(ApiError::NotPermitted(format!("upload {id} is recorded already; release the file instead")));
-        }
-        entry.give_up();
-        known.uploads.remove(id);
-        Ok(())
     }
 }

@@ -190,12 +190,8 @@ impl SliceStream {
     }
 
     async fn ask(&mut self) -> Result<(), GetError> {
-        let asking = async {
-            self.wire.send(&self.request).await?;
-            self.wire.receive().await
-        };
         let peer = self.peer.clone();
-        match timeout_at(self.deadline, asking).await {
+        match timeout_at(self.deadline, self.wire.ask(&self.request)).await {
             Ok(Ok(GetReply::Found)) => Ok(()),
             Ok(Ok(GetReply::NotFound)) => Err(GetError::NotFound { peer, piece: self.request.piece_hash }),
             Ok(Ok(GetReply::Refused(refusal))) => Err(GetError::Refused { peer, refusal }),

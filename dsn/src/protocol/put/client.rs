@@ -165,11 +165,7 @@ impl PutStream {
     }
 
     async fn announce(&mut self, open: &PutOpen) -> Result<(), PutError> {
-        let announcing = async {
-            self.wire.send(open).await?;
-            self.wire.receive().await
-        };
-        match timeout_at(self.deadline, announcing).await {
+        match timeout_at(self.deadline, self.wire.ask(open)).await {
             Ok(Ok(PutReply::Accepted)) => Ok(()),
             Ok(Ok(PutReply::Refused(refusal))) => Err(PutError::Refused { peer: self.peer.clone(), refusal }),
             Ok(Err(source)) => Err(PutError::Wire { peer: self.peer.clone(), source }),
