@@ -165,12 +165,13 @@ async fn a_peer_without_free_streams_is_busy_and_no_piece_is_lost() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_holder_without_room_is_busy_and_its_piece_is_not_lost() {
     let (client, holders, stored) = stored(WIDE, bytes_of(3, 500_000)).await;
-    let mut with_busy = targets(&holders);
+    let (mut with_busy, mut peers) = (targets(&holders), Vec::new());
     for (holder, target) in holders.iter().zip(&mut with_busy).take(3) {
         let busy = Peer::start(config(GENESIS)).await.unwrap();
         let none = ServiceLimits { gets: 0, ..ServiceLimits::default() };
         busy.serve(PieceService::with_limits(Arc::clone(&holder.store), holder.chain.clone(), none)).unwrap();
         *target = Some(busy.target());
+        peers.push(busy);
     }
     let error = read(&client, segment(&stored, with_busy.clone()), 0..1).await.unwrap_err();
     assert!(matches!(error, DownloadError::Busy { segment: 0 }), "{error:?}");
