@@ -15,6 +15,7 @@ mod deal;
 mod heal;
 mod journal;
 mod port;
+mod receive;
 mod upload;
 mod uploads;
 
@@ -27,9 +28,9 @@ use futures::future::try_join;
 use futures::{FutureExt, StreamExt};
 use parking_lot::Mutex;
 use pieces::{ContentHash, MediaType};
+use rpc::ApiError;
 use rpc::ports::{ByteStream, Upload};
 use rpc::types::{SubmitOptions, UploadStatus};
-use rpc::{ApiError, TryAgain};
 use runtime::crypto::{AccountId, KeyPair};
 use runtime::types::Profile;
 use tokio::sync::{Semaphore, watch};
@@ -40,9 +41,10 @@ use crate::errors::of_state;
 use crate::keystore::Keystore;
 use crate::labels::Labels;
 use crate::metrics::UploadMetrics;
-use crate::spool::{Body, Writer, check_announced};
+use crate::spool::{Body, check_announced};
 use crate::submitter::Submitter;
 use crate::traffic::Traffic;
+use receive::receive;
 use upload::Job;
 use uploads::Uploads;
 
@@ -160,23 +162,6 @@ impl Gateway {
         let receipt = async move { task.await.map_err(|_| uploads::cancelled())? };
         Ok(Upload { id, progress, receipt: receipt.boxed() })
     }
-}
-
-/// Takes a body to its end. The place it returns is held until the upload is done.
-async fn receive(
-    mut body: ByteStream,
-    job: &Job,
-    slots: &Arc<Semaphore>,
-) -> Result<tokio::sync::OwnedSemaphorePermit, ApiError> {
-    let mut writer = Writer::resume(job.body.clone(), job.order.file_bytes_max).await?;
-    while let Some(chunk) = body.next().await {
-        writer.push(&chunk?).await?;
-        job.status.send_modify(|status| status.received = writer.len());
-    }
-    let slot = slots.clone().try_acquire_owned();
-    let slot = slot.map_err(|_| TryAgain::Overloaded("too many uploads are under way"))?;
-    writer.end().await?;
-    Ok(slot)
 }
 
 fn new_id() -> Result<String, ApiError> {

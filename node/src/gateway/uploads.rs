@@ -7,8 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::{Duration, SystemTime};
 
 use anyhow::Context;
-use bytes::Bytes;
-use futures::{FutureExt, StreamExt};
+use futures::FutureExt;
 use parking_lot::Mutex;
 use rpc::ports::{ByteStream, Upload};
 use rpc::types::{Page, Receipt, SubmitOptions, UploadStage, UploadStatus};
@@ -20,6 +19,7 @@ use tokio::time::timeout;
 
 use super::deal::{Deal, remembered};
 use super::journal::{Journal, Remembered, Step};
+use super::receive::receive_again;
 use super::upload::Job;
 use super::{Inner, new_id};
 use crate::spool::{Body, Writer, check_announced, disk_error};
@@ -224,7 +224,7 @@ impl Kept {
     }
 }
 
-fn len(chunk: &[u8]) -> u64 {
+pub(super) fn len(chunk: &[u8]) -> u64 {
     u64::try_from(chunk.len()).unwrap_or(u64::MAX)
 }
 
@@ -437,59 +437,6 @@ impl Entry {
             status.error = Some(cancelled().into());
         });
     }
-}
-
-/// Takes a body whose first bytes may be here already: those must be the same.
-async fn receive_again(mut body: ByteStream, kept: &Kept) -> Result<(), ApiError> {
-    let mut writer = kept.writing().await?;
-    let here = kept.job.body.growth().bytes;
-    let mut offset = 0u64;
-    let mut received = Ok(());
-    while let Some(chunk) = body.next().await {
-        let mut chunk = match chunk {
-            Ok(chunk) => chunk,
-            Err(error) => {
-                received = Err(error);
-                break;
-            }
-        };
-        let known = usize::try_from(here.saturating_sub(offset)).unwrap_or(usize::MAX).min(chunk.len());
-        let known = chunk.split_to(known);
-        compare(kept, known.clone(), offset).await?;
-        offset = offset.saturating_add(len(&known)).saturating_add(len(&chunk));
-        if !chunk.is_empty() {
-            kept.append(&mut writer, &chunk, false).await?;
-        }
-    }
-    if received.is_err() {
-        // What came stays, for the next attempt.
-        if writer.is_some() {
-            kept.append(&mut writer, &[], true).await?;
-        }
-        return received;
-    }
-    if offset < here {
-        return Err(ApiError::BadParams(format!(
-            "resumeKey: it names an upload of at least {here} bytes, {offset} came"
-        )));
-    }
-    kept.end(&mut writer).await
-}
-
-async fn compare(kept: &Kept, known: Bytes, offset: u64) -> Result<(), ApiError> {
-    if known.is_empty() {
-        return Ok(());
-    }
-    let body = kept.job.body.clone();
-    let same = tokio::task::spawn_blocking(move || {
-        let mut here = vec![0; known.len()];
-        body.read_exact_at(&mut here, offset)?;
-        Ok::<_, std::io::Error>(here == known)
-    });
-    if same.await.map_err(ApiError::internal)?.map_err(disk_error)? {
-        return Ok(());
-    }
-    Err(ApiError::BadParams(format!("resumeKey: it names an upload whose bytes from {offset} on are others")))
 }
 
 /// Waits for the end of an upload.
