@@ -252,10 +252,15 @@ impl Inner {
         };
         let order = self.order(&known.options).map_err(anyhow::Error::new)?;
         let body = Body::kept(&folder)?;
-        let received = body.growth().bytes;
-        let (stage, result) =
-            (if known.receipt.is_some() { UploadStage::Final } else { UploadStage::Receiving }, known.receipt.clone());
-        let status = UploadStatus { upload_id: id, received, stage, result, ..UploadStatus::default() };
+        // The bytes of a recorded upload are gone.
+        let received = known.receipt.as_ref().map_or(body.growth().bytes, |receipt| receipt.size);
+        let status = UploadStatus {
+            upload_id: id,
+            received,
+            stage: if known.receipt.is_some() { UploadStage::Final } else { UploadStage::Receiving },
+            result: known.receipt.clone(),
+            ..UploadStatus::default()
+        };
         let job = Job {
             order,
             size: known.size,
