@@ -207,6 +207,17 @@ impl Node {
         self.http.request(method, format!("{}{path}", self.url)).timeout(DEADLINE)
     }
 
+    /// Most memory that the process had resident at any time so far, as the kernel counts it.
+    ///
+    /// # Errors
+    /// If the kernel does not say.
+    pub fn peak_memory_bytes(&self) -> anyhow::Result<u64> {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).context("no VmHWM in the status")?;
+        let kib: u64 = line.trim().trim_end_matches("kB").trim().parse()?;
+        Ok(kib * 1024)
+    }
+
     /// SIGKILL, and wait until the process is gone.
     ///
     /// # Errors

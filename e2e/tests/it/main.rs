@@ -10,6 +10,7 @@ mod leases;
 mod losses;
 mod metrics;
 mod proofs;
+mod put;
 mod quickstart;
 mod refusals;
 mod resume;

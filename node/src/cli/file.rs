@@ -4,6 +4,7 @@
 mod leases;
 mod output;
 mod progress;
+mod put;
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -15,17 +16,14 @@ use pieces::{ContentHash, FileId};
 use reqwest::{Client, Response};
 use serde_json::{Value, json};
 use tokio::io::AsyncWriteExt;
-use tokio_util::io::ReaderStream;
 
 use leases::{ExtendArgs, FileArgs, ListArgs};
 use output::Output;
 use progress::Progress;
+use put::PutArgs;
 
 /// Bytes that are read and sent at once.
 const CHUNK_BYTES: usize = 256 * 1024;
-
-/// Smaller files are sent again from their beginning.
-const RESUMABLE_FROM_BYTES: u64 = 16 * 1024 * 1024;
 
 /// What to do with a file.
 #[derive(Debug, Subcommand)]
@@ -61,27 +59,6 @@ fn node_url(text: &str) -> Result<String, String> {
         return Err("must begin with http://".into());
     }
     Ok(text.trim_end_matches('/').to_owned())
-}
-
-/// Arguments of `put`.
-#[derive(Debug, Args)]
-pub struct PutArgs {
-    /// The file.
-    path: PathBuf,
-    /// A label in the gateway's index; the file's own name if not given.
-    #[arg(long)]
-    name: Option<String>,
-    /// What kind of file it is, as image/png.
-    #[arg(long, value_name = "TYPE")]
-    media_type: Option<String>,
-    /// The code to store it with; the chain's default if not given.
-    #[arg(long)]
-    profile: Option<String>,
-    /// Epochs to pay for; the chain's default if not given.
-    #[arg(long, value_name = "N")]
-    lease_epochs: Option<u32>,
-    #[command(flatten)]
-    remote: Remote,
 }
 
 /// Arguments of `get`.
@@ -163,59 +140,6 @@ fn print_json(value: &Value) -> anyhow::Result<()> {
     }
 }
 
-impl PutArgs {
-    async fn run(self) -> anyhow::Result<()> {
-        let file = tokio::fs::File::open(&self.path).await.with_context(|| format!("open {}", self.path.display()))?;
-        let metadata = file.metadata().await.with_context(|| format!("read {}", self.path.display()))?;
-        if !metadata.is_file() {
-            bail!("{} is not a file", self.path.display());
-        }
-        let size = metadata.len();
-        let progress = Progress::start("put", size);
-        let counter = progress.clone();
-        let body = ReaderStream::with_capacity(file, CHUNK_BYTES).inspect(move |chunk| {
-            if let Ok(chunk) = chunk {
-                counter.add(chunk.len());
-            }
-        });
-        let client = Client::builder().no_proxy().build()?;
-        let mut request = client.put(self.remote.url("/v1/files")).header("content-length", size);
-        if let Some(media_type) = &self.media_type {
-            request = request.header("content-type", media_type);
-        }
-        if let Some(name) = self.name.as_deref().or_else(|| self.path.file_name()?.to_str()) {
-            let encoded = percent_encoding::utf8_percent_encode(name, percent_encoding::NON_ALPHANUMERIC);
-            request = request.header("content-disposition", format!("attachment; filename*=UTF-8''{encoded}"));
-        }
-        let query = [
-            self.profile.as_ref().map(|profile| ("profile", profile.clone())),
-            self.lease_epochs.map(|epochs| ("leaseEpochs", epochs.to_string())),
-            self.resume_key(&metadata).map(|key| ("resumeKey", key)),
-        ];
-        let query: Vec<_> = query.into_iter().flatten().collect();
-        let sending = request.query(&query).body(reqwest::Body::wrap_stream(body)).send();
-        let response = sending.await.with_context(|| self.remote.unreachable())?;
-        let receipt: Value = success(response).await?.json().await.context("the receipt is not JSON")?;
-        progress.finish();
-        print_json(&receipt)
-    }
-}
-
-impl PutArgs {
-    /// The same for the same file stored in the same way, so that a second attempt goes on where the first broke off.
-    /// None for a file that is sent again sooner than it is looked up.
-    fn resume_key(&self, metadata: &std::fs::Metadata) -> Option<String> {
-        if metadata.len() < RESUMABLE_FROM_BYTES {
-            return None;
-        }
-        let path = std::fs::canonicalize(&self.path).ok()?;
-        let modified = metadata.modified().ok()?;
-        let terms = (&self.profile, self.lease_epochs, &self.media_type);
-        let what = format!("{path:?} {} {modified:?} {terms:?}", metadata.len());
-        Some(blake3::hash(what.as_bytes()).to_hex().to_string())
-    }
-}
-
 impl GetArgs {
     async fn run(self) -> anyhow::Result<()> {
         // Before anything is fetched: a place that cannot be written is no reason to send a whole file.
@@ -227,7 +151,7 @@ impl GetArgs {
         let url = self.remote.url(&format!("/v1/files/0x{}", self.file));
         let response = client.get(url).send().await.with_context(|| self.remote.unreachable())?;
         let response = success(response).await?;
-        let progress = Progress::start("get", size);
+        let progress = Progress::start("get", size, 0);
         copy(response, output.writer(), wanted, &progress).await?;
         output.finish().await?;
         progress.finish();

@@ -1,0 +1,157 @@
+//! `node file put`: one file in, shown as far as the node says it is.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use clap::Args;
+use futures::StreamExt;
+use reqwest::Client;
+use serde_json::{Map, Value, json};
+use tokio::time::MissedTickBehavior;
+use tokio_util::io::ReaderStream;
+
+use super::progress::Progress;
+use super::{CHUNK_BYTES, Remote, print_json, success};
+
+/// Smaller files are sent again from their beginning.
+const RESUMABLE_FROM_BYTES: u64 = 16 * 1024 * 1024;
+/// How often the node is asked how far it is.
+const ASK_EVERY: Duration = Duration::from_millis(300);
+
+/// Arguments of `put`.
+#[derive(Debug, Args)]
+pub struct PutArgs {
+    /// The file.
+    path: PathBuf,
+    /// A label in the gateway's index; the file's own name if not given.
+    #[arg(long)]
+    name: Option<String>,
+    /// What kind of file it is, as image/png.
+    #[arg(long, value_name = "TYPE")]
+    media_type: Option<String>,
+    /// The code to store it with; the chain's default if not given.
+    #[arg(long)]
+    profile: Option<String>,
+    /// Epochs to pay for; the chain's default if not given.
+    #[arg(long, value_name = "N")]
+    lease_epochs: Option<u32>,
+    #[command(flatten)]
+    remote: Remote,
+}
+
+/// An upload that the node keeps until all of it is here, over several attempts and its own restarts.
+struct Begun {
+    upload: String,
+    resume_key: String,
+    received: u64,
+}
+
+impl PutArgs {
+    pub(super) async fn run(self) -> anyhow::Result<()> {
+        let file = tokio::fs::File::open(&self.path).await.with_context(|| format!("open {}", self.path.display()))?;
+        let metadata = file.metadata().await.with_context(|| format!("read {}", self.path.display()))?;
+        if !metadata.is_file() {
+            bail!("{} is not a file", self.path.display());
+        }
+        let size = metadata.len();
+        let client = Client::builder().no_proxy().build()?;
+        let begun = match self.resume_key(&metadata) {
+            Some(key) => Some(self.begin(&client, key, size).await?),
+            None => None,
+        };
+        let progress = Progress::start("put", size, begun.as_ref().map_or(0, |begun| begun.received));
+        // What the node has counts where it can be asked, else what was sent.
+        let counter = begun.is_none().then(|| progress.clone());
+        let body = ReaderStream::with_capacity(file, CHUNK_BYTES).inspect(move |chunk| {
+            if let (Ok(chunk), Some(counter)) = (chunk, &counter) {
+                counter.add(chunk.len());
+            }
+        });
+        let sending = self.request(&client, begun.as_ref(), size).body(reqwest::Body::wrap_stream(body)).send();
+        let receipt = async {
+            let response = sending.await.with_context(|| self.remote.unreachable())?;
+            success(response).await?.json::<Value>().await.context("the receipt is not JSON")
+        };
+        let receipt = tokio::select! {
+            receipt = receipt => receipt?,
+            never = self.watch(&client, begun.as_ref(), &progress) => match never {},
+        };
+        progress.finish();
+        print_json(&receipt)
+    }
+
+    /// The same for the same file stored in the same way, so that a second attempt goes on where the first broke off.
+    /// None for a file that is sent again sooner than it is looked up.
+    fn resume_key(&self, metadata: &std::fs::Metadata) -> Option<String> {
+        if metadata.len() < RESUMABLE_FROM_BYTES {
+            return None;
+        }
+        let path = std::fs::canonicalize(&self.path).ok()?;
+        let modified = metadata.modified().ok()?;
+        let terms = (&self.profile, self.lease_epochs, &self.media_type);
+        let what = format!("{path:?} {} {modified:?} {terms:?}", metadata.len());
+        Some(blake3::hash(what.as_bytes()).to_hex().to_string())
+    }
+
+    fn label(&self) -> Option<&str> {
+        self.name.as_deref().or_else(|| self.path.file_name()?.to_str())
+    }
+
+    async fn begin(&self, client: &Client, resume_key: String, size: u64) -> anyhow::Result<Begun> {
+        let terms = [
+            ("size", Some(json!(size))),
+            ("resumeKey", Some(json!(resume_key))),
+            ("name", self.label().map(Into::into)),
+            ("mediaType", self.media_type.as_deref().map(Into::into)),
+            ("profile", self.profile.as_deref().map(Into::into)),
+            ("leaseEpochs", self.lease_epochs.map(Into::into)),
+        ];
+        let terms: Map<String, Value> =
+            terms.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect();
+        let begun = self.remote.call(client, "storage_beginUpload", Value::Object(terms)).await?;
+        let upload = begun["uploadId"].as_str().context("the node names no upload")?.to_owned();
+        let received = begun["received"].as_u64().context("the node does not say what it has")?;
+        Ok(Begun { upload, resume_key, received })
+    }
+
+    fn request(&self, client: &Client, begun: Option<&Begun>, size: u64) -> reqwest::RequestBuilder {
+        let mut request = client.put(self.remote.url("/v1/files")).header("content-length", size);
+        if let Some(media_type) = &self.media_type {
+            request = request.header("content-type", media_type);
+        }
+        if let Some(name) = self.label() {
+            let encoded = percent_encoding::utf8_percent_encode(name, percent_encoding::NON_ALPHANUMERIC);
+            request = request.header("content-disposition", format!("attachment; filename*=UTF-8''{encoded}"));
+        }
+        let query = [
+            self.profile.as_ref().map(|profile| ("profile", profile.clone())),
+            self.lease_epochs.map(|epochs| ("leaseEpochs", epochs.to_string())),
+            begun.map(|begun| ("resumeKey", begun.resume_key.clone())),
+        ];
+        request.query(&query.into_iter().flatten().collect::<Vec<_>>())
+    }
+
+    /// Shows what the node says of the upload until nobody looks any more.
+    async fn watch(&self, client: &Client, begun: Option<&Begun>, progress: &Progress) -> std::convert::Infallible {
+        let Some(begun) = begun else { return std::future::pending().await };
+        let mut ticks = tokio::time::interval(ASK_EVERY);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            ticks.tick().await;
+            // A node that does not answer now is met by the transfer itself.
+            if let Ok(status) = self.remote.call(client, "storage_uploadStatus", json!([begun.upload])).await {
+                progress.reach(status["received"].as_u64().unwrap_or(0));
+                progress.stage(status["stage"].as_str().unwrap_or("under way"), &pieces(&status));
+            }
+        }
+    }
+}
+
+/// How many pieces have a holder's word, once there are some.
+fn pieces(status: &Value) -> String {
+    match (status["piecesAcknowledged"].as_u64(), status["piecesTotal"].as_u64()) {
+        (Some(here), Some(all)) if all > 0 => format!(", {here} of {all} pieces kept"),
+        _ => String::new(),
+    }
+}
