@@ -3,6 +3,8 @@
 //! A piece is not a file and a file's bytes are not its manifest, so each noun has its own type. The recipe is a macro
 //! that is exported, so that other crates make their own nouns (blocks, transactions, deals) in exactly the same way.
 
+use std::fmt;
+
 /// A text is not 32 bytes of hex.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("expected 64 hex digits, with or without 0x")]
@@ -17,6 +19,21 @@ pub fn parse_hex32(text: &str) -> Result<[u8; 32], ParseHashError> {
     let mut bytes = [0_u8; 32];
     hex::decode_to_slice(digits, &mut bytes).map_err(|_| ParseHashError)?;
     Ok(bytes)
+}
+
+/// Writes lower-case hex digits, no `0x`. Answers are full of hashes, so this allocates nothing.
+///
+/// # Errors
+/// The formatter's.
+pub fn write_hex(bytes: &[u8], f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    const BYTES_AT_ONCE: usize = 32;
+    let mut digits = [0; 2 * BYTES_AT_ONCE];
+    for part in bytes.chunks(BYTES_AT_ONCE) {
+        let digits = digits.get_mut(..2 * part.len()).ok_or(fmt::Error)?;
+        hex::encode_to_slice(part, digits).map_err(|_| fmt::Error)?;
+        f.write_str(std::str::from_utf8(digits).map_err(|_| fmt::Error)?)?;
+    }
+    Ok(())
 }
 
 /// What the expansion of [`hash_newtype!`](crate::hash_newtype) needs, so that callers need no dependency of their own.
@@ -64,7 +81,7 @@ macro_rules! hash_newtype {
 
         impl ::core::fmt::Display for $name {
             fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
-                self.0.iter().try_for_each(|byte| ::core::write!(f, "{byte:02x}"))
+                $crate::hash::write_hex(&self.0, f)
             }
         }
 

@@ -112,7 +112,7 @@ macro_rules! hex_text {
     ($($name:ident),*) => {$(
         impl std::fmt::Display for $name {
             fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.write_str(&hex::encode(self.0))
+                pieces::hash::write_hex(&self.0, f)
             }
         }
 

@@ -11,7 +11,8 @@ pub struct Hex(pub Vec<u8>);
 
 impl fmt::Display for Hex {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "0x{}", hex::encode(&self.0))
+        f.write_str("0x")?;
+        pieces::hash::write_hex(&self.0, f)
     }
 }
 

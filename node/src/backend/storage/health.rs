@@ -7,7 +7,7 @@ use runtime::state::ReadTables;
 use runtime::tables::Segments;
 
 use super::StorageBackend;
-use super::locate::Survivable;
+use super::locate::{ProvidersOnce, Survivable};
 use crate::errors::of_state;
 
 impl StorageBackend {
@@ -15,10 +15,11 @@ impl StorageBackend {
         let file = self.known_file(&id)?;
         let state = self.chain.ledger().state();
         let mut survivable = Survivable::of(&file);
+        let mut providers = ProvidersOnce::of(&state);
         let mut segments = Vec::with_capacity(file.segments.into());
         for index in 0..file.segments {
             let segment = state.require::<Segments>(&(id, index)).map_err(of_state)?;
-            let live = survivable.count(&state, &file, &segment).map_err(of_state)?;
+            let live = survivable.count(&mut providers, &file, &segment).map_err(of_state)?;
             let (needed, total) = (file.code.k.into(), file.code.n.into());
             segments.push(SegmentHealth { index: index.into(), live, needed, total });
         }

@@ -1,5 +1,6 @@
 //! Where a file's pieces are, and how much may be lost.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 
 use parity_scale_codec::Encode;
@@ -9,7 +10,7 @@ use rpc::types::{CommitmentInfo, Hex, LocateQuery, Located, LocatedPiece, Locate
 use runtime::state::{ReadTables, StateError};
 use runtime::tables::{File, ParameterTable, Provider, Providers, Segment, Segments, Table};
 use runtime::terms::commitment_for;
-use runtime::types::{Header, SignedTransaction, Store};
+use runtime::types::{Header, SignedTransaction, Store, TxHash};
 
 use super::{StorageBackend, store_of};
 use crate::directory::{is_live, live_file, service_key};
@@ -83,6 +84,7 @@ pub fn locate(
     let first = query.from_segment.min(count);
     let end = first.saturating_add(query.limit.unwrap_or(SEGMENTS_MAX).clamp(1, SEGMENTS_MAX)).min(count);
     let commitments = Commitments::of(state, &file, founding)?;
+    let mut providers = ProvidersOnce::of(state);
     let mut segments = Vec::new();
     let mut survivable = Survivable::of(&file);
     for index in 0..file.segments {
@@ -92,9 +94,9 @@ pub fn locate(
             continue;
         }
         let segment = state.require::<Segments>(&(id, index))?;
-        survivable.count(state, &file, &segment)?;
+        survivable.count(&mut providers, &file, &segment)?;
         if shown {
-            segments.push(located_segment(state, &file, index, &segment, commitments.as_ref())?);
+            segments.push(located_segment(&mut providers, &file, index, &segment, commitments.as_ref())?);
         }
     }
     Ok(Some(Located {
@@ -110,9 +112,29 @@ pub fn locate(
     }))
 }
 
+/// The providers of a state, each read once for an answer that names it again and again.
+pub(super) struct ProvidersOnce<'a, S> {
+    state: &'a S,
+    known: BTreeMap<u32, Provider>,
+}
+
+impl<'a, S: ReadTables> ProvidersOnce<'a, S> {
+    /// Nothing is read yet.
+    pub(super) const fn of(state: &'a S) -> Self {
+        Self { state, known: BTreeMap::new() }
+    }
+
+    fn get(&mut self, number: u32) -> Result<&Provider, StateError> {
+        match self.known.entry(number) {
+            Entry::Occupied(known) => Ok(known.into_mut()),
+            Entry::Vacant(unknown) => Ok(unknown.insert(self.state.require::<Providers>(&number)?)),
+        }
+    }
+}
+
 /// What the holders signed, as the founding transaction recorded it.
 struct Commitments<'a> {
-    transaction: &'a SignedTransaction,
+    transaction: TxHash,
     store: &'a Store,
     placement_epochs: u32,
 }
@@ -128,7 +150,7 @@ impl<'a> Commitments<'a> {
         let store = store_of(transaction).filter(|store| store.intent.intent.deal() == file.deal);
         let Some(store) = store else { return Ok(None) };
         let placement_epochs = state.require::<ParameterTable>(&())?.placement.placement_epochs;
-        Ok(Some(Self { transaction, store, placement_epochs }))
+        Ok(Some(Self { transaction: transaction.hash(), store, placement_epochs }))
     }
 
     /// The commitment for a piece that is otherwise known.
@@ -143,13 +165,13 @@ impl<'a> Commitments<'a> {
             service_key: service_key(provider, file.stored_height)?,
             until_epoch: message.until_epoch,
             message: Hex(message.encode()),
-            tx_hash: self.transaction.hash(),
+            tx_hash: self.transaction,
         })
     }
 }
 
 fn located_segment(
-    state: &impl ReadTables,
+    providers: &mut ProvidersOnce<'_, impl ReadTables>,
     file: &File,
     index: u16,
     segment: &Segment,
@@ -158,8 +180,8 @@ fn located_segment(
     let size = file.code.piece_bytes(segment.len);
     let mut pieces = Vec::with_capacity(segment.holders.len());
     for ((piece, holder), hash) in (0u8..=u8::MAX).zip(&segment.holders).zip(&segment.piece_hashes) {
-        let provider = state.require::<Providers>(&holder.provider)?;
-        let live = is_live(&provider) && !segment.is_lost(piece);
+        let provider = providers.get(holder.provider)?;
+        let live = is_live(provider) && !segment.is_lost(piece);
         let mut located = LocatedPiece {
             index: piece,
             hash: *hash,
@@ -170,7 +192,7 @@ fn located_segment(
             addresses: provider.addresses.iter().map(ToString::to_string).collect(),
             commitment: None,
         };
-        located.commitment = commitments.and_then(|all| all.info(file, index, &located, &provider));
+        located.commitment = commitments.and_then(|all| all.info(file, index, &located, provider));
         pieces.push(located);
     }
     Ok(LocatedSegment { index: index.into(), len: segment.len, pieces })
@@ -190,12 +212,17 @@ impl Survivable {
     }
 
     /// Counts a segment; how many of its pieces are live.
-    pub(super) fn count(&mut self, state: &impl ReadTables, file: &File, segment: &Segment) -> Result<u32, StateError> {
+    pub(super) fn count(
+        &mut self,
+        providers: &mut ProvidersOnce<'_, impl ReadTables>,
+        file: &File,
+        segment: &Segment,
+    ) -> Result<u32, StateError> {
         let mut by_provider: BTreeMap<u32, u32> = BTreeMap::new();
         let mut by_operator: BTreeMap<String, u32> = BTreeMap::new();
         for (piece, holder) in (0u8..=u8::MAX).zip(&segment.holders) {
-            let provider = state.require::<Providers>(&holder.provider)?;
-            if is_live(&provider) && !segment.is_lost(piece) {
+            let provider = providers.get(holder.provider)?;
+            if is_live(provider) && !segment.is_lost(piece) {
                 *by_provider.entry(holder.provider).or_default() += 1;
                 *by_operator.entry(provider.operator.to_string()).or_default() += 1;
             }
