@@ -2,7 +2,6 @@
 #![allow(clippy::unwrap_used, reason = "tests may panic")]
 
 mod durability;
-mod golden;
 mod hostile;
 mod loads;
 mod network;

@@ -18,7 +18,8 @@ const EDGES: &[(&str, &[&str])] = &[
     ("chain-spec", &["runtime"]),
     ("ledger", &["chain-spec", "pieces", "runtime"]),
     ("consensus", &["chain-spec", "pieces", "runtime"]),
-    ("dsn", &["chain-spec", "pieces", "runtime"]),
+    ("dsn-messages", &["pieces", "runtime"]),
+    ("dsn", &["chain-spec", "dsn-messages", "pieces", "runtime"]),
     ("rpc", &["chain-spec", "pieces", "runtime"]),
     ("node", &["chain-spec", "consensus", "dsn", "ledger", "pieces", "rpc", "runtime"]),
 ];
@@ -135,8 +136,8 @@ fn each_library_stays_in_its_rooms() {
 }
 
 #[test]
-fn pieces_and_runtime_are_pure() {
-    for name in ["pieces", "runtime"] {
+fn pieces_runtime_and_messages_are_pure() {
+    for name in ["pieces", "runtime", "dsn-messages"] {
         for (path, source) in crate_sources(name) {
             assert_eq!(impurity(&source), None, "{path} names it");
         }
