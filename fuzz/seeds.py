@@ -67,6 +67,20 @@ def main():
     write("slice", "changed", bytes([1]) + struct.pack("<IIIIB", 70_000, 20_000, 9_000, 300, 1))
     write("slice", "changed-proof", bytes([2]) + struct.pack("<IIIB", 70_000, 5, 80, 1))
 
+    said = golden("dsn-messages/tests/golden/messages.txt")
+    messages = [
+        ("put.open.intent", "put.open.recorded"), ("put.reply.accepted", "put.reply.refused"), ("put.end",),
+        ("put.answer.committed", "put.answer.restored", "put.answer.refused"), ("get.request",),
+        ("get.reply.found", "get.reply.not_found", "get.reply.refused"), ("have.request",),
+        ("have.reply.held", "have.reply.refused"),
+    ]
+    for kind, names in enumerate(messages):
+        for name in names:
+            # In bites of 32 bytes behind an honest length, and with its length written out and something behind.
+            write("dsn", name, bytes([kind, 32]) + said[name])
+            framed = struct.pack(">I", len(said[name])) + said[name] + b"more"
+            write("dsn", name + ".framed", bytes([kind, 0x81]) + framed)
+
     formats = golden("consensus/tests/golden/formats.txt")
     messages = [
         ("proposal_part",), ("stream_data", "stream_fin"), ("signed_vote", "signed_vote_nil", "signed_proposal"),
