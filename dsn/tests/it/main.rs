@@ -8,4 +8,5 @@ mod network;
 mod stores;
 mod support;
 mod transfer;
+mod transports;
 mod uploads;

@@ -14,6 +14,7 @@ mod quickstart;
 mod refusals;
 mod resume;
 mod transfer;
+mod transports;
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
