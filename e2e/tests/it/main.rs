@@ -4,6 +4,7 @@
 mod ci;
 mod cli;
 mod crash;
+mod exits;
 mod files;
 mod http;
 mod leases;
