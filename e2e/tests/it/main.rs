@@ -10,6 +10,7 @@ mod http;
 mod leases;
 mod losses;
 mod metrics;
+mod parallel;
 mod proofs;
 mod quickstart;
 mod refusals;
