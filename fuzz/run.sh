@@ -9,7 +9,7 @@ cd "$(dirname "$0")"
 
 target=${1:-all}
 seconds=${2:-600}
-targets="transaction block store promises manifest slice consensus"
+targets="transaction block store promises manifest slice proof dsn consensus"
 toolchain=${FUZZ_TOOLCHAIN:-nightly}
 triple=$(rustc "+$toolchain" -vV | sed -n 's/^host: //p')
 CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-target}

@@ -67,6 +67,30 @@ def main():
     write("slice", "changed", bytes([1]) + struct.pack("<IIIIB", 70_000, 20_000, 9_000, 300, 1))
     write("slice", "changed-proof", bytes([2]) + struct.pack("<IIIB", 70_000, 5, 80, 1))
 
+    proofs = golden("runtime/tests/golden/proofs.hex")
+    write("proof", "noise", bytes([0]) + proofs["proof"])
+    write("proof", "noise-block-0", bytes([0]) + proofs["proof-of-block-0"])
+    write("proof", "unchanged", bytes([1, 0, 0, 0]))
+    write("proof", "changed", bytes([1]) + struct.pack("<HB", 700, 1) + struct.pack("<HB", 1500, 0x80))
+    for what in range(12):
+        write("proof", f"moved-{what}", bytes([2, what, 1, 2]))
+    for path in ("path-of-a-value", "path-of-absence"):
+        write("proof", path, bytes([3]) + bytes([4 << 2]) + b"\x02key" + bytes([1, 4 << 2]) + b"what" + proofs[path])
+
+    said = golden("dsn-messages/tests/golden/messages.txt")
+    messages = [
+        ("put.open.intent", "put.open.recorded"), ("put.reply.accepted", "put.reply.refused"), ("put.end",),
+        ("put.answer.committed", "put.answer.restored", "put.answer.refused"), ("get.request",),
+        ("get.reply.found", "get.reply.not_found", "get.reply.refused"), ("have.request",),
+        ("have.reply.held", "have.reply.refused"),
+    ]
+    for kind, names in enumerate(messages):
+        for name in names:
+            # In bites of 32 bytes behind an honest length, and with its length written out and something behind.
+            write("dsn", name, bytes([kind, 32]) + said[name])
+            framed = struct.pack(">I", len(said[name])) + said[name] + b"more"
+            write("dsn", name + ".framed", bytes([kind, 0x81]) + framed)
+
     formats = golden("consensus/tests/golden/formats.txt")
     messages = [
         ("proposal_part",), ("stream_data", "stream_fin"), ("signed_vote", "signed_vote_nil", "signed_proposal"),

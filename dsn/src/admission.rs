@@ -1,7 +1,7 @@
 //! What the storage network asks the ledger before it takes a piece.
 
 use crate::protocol::put::PutOpen;
-use crate::refusal::Refusal;
+use dsn_messages::Refusal;
 use pieces::PieceHash;
 use runtime::crypto::Signature;
 use runtime::types::{DealId, Epoch, StorageCommitment};

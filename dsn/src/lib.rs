@@ -27,20 +27,19 @@ pub mod admission;
 pub mod download;
 pub mod net;
 pub mod protocol;
-pub mod refusal;
 pub mod service;
 pub mod store;
 pub mod upload;
 
 pub use admission::{Admission, Admitted, AdmittedKind};
 pub use download::{DownloadError, Segment, SegmentReader, Stripes, read_bytes_max};
+pub use dsn_messages::{FrameError, Refusal, RefusalCode};
 pub use libp2p::Multiaddr;
 pub use net::{AlreadyServing, OpenError, Peer, PeerConfig, PeerLimits, PeerTarget, StartError, Timeouts};
 pub use protocol::get::{GetError, SliceStream};
 pub use protocol::have::{HAVE_HASHES_MAX, HaveError};
 pub use protocol::put::{Authority, PutAnswer, PutError, PutOpen, PutStream, UNIT_BYTES_MAX};
 pub use protocol::wire::WireError;
-pub use refusal::{Refusal, RefusalCode};
 pub use service::{Counted, PieceService, ServiceCounters, ServiceLimits};
 pub use store::{PieceKey, PieceRow, PieceStore, StoreError, StoreLimits, SweepReport};
 pub use upload::{

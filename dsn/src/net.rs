@@ -1,4 +1,4 @@
-//! Peers: connections, and streams on them. libp2p over TCP with noise and yamux.
+//! Peers: connections, and streams on them. libp2p over TCP with noise and yamux, and over QUIC.
 
 mod actor;
 mod behaviour;

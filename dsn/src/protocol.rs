@@ -1,7 +1,6 @@
 //! The wire protocols: what two peers say to each other on a stream.
 //!
-//! Every protocol is one request on a stream of its own. Messages are SCALE in frames of four bytes of length, big
-//! endian, and the message; every message has a named limit. The layouts are frozen by golden files.
+//! Every protocol is one request on a stream of its own. The messages are those of [`dsn_messages`].
 
 pub mod get;
 pub mod have;

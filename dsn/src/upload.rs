@@ -14,9 +14,9 @@ mod plan;
 
 use crate::net::{Peer, PeerTarget};
 use crate::protocol::put::{Authority, PutOpen};
-use crate::refusal::RefusalCode;
 use bytes::Bytes;
 use column::{Column, Outcome, Part};
+use dsn_messages::RefusalCode;
 use futures::StreamExt as _;
 use futures::future::BoxFuture;
 use futures::stream::{BoxStream, FuturesUnordered};

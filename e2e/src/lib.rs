@@ -149,6 +149,12 @@ impl Node {
         }
     }
 
+    /// What it has printed so far, as far as somebody waited for it.
+    #[must_use]
+    pub fn printed(&self) -> &[String] {
+        &self.printed
+    }
+
     /// `http://127.0.0.1:PORT`.
     #[must_use]
     pub fn url(&self) -> &str {

@@ -31,10 +31,10 @@ use crate::gateway::{Gateway, GatewayParts};
 use crate::keystore::{Keystore, read_key_file};
 use crate::labels::Labels;
 use crate::metrics::{self, Counters, MetricsPort, Observed};
-use crate::provider::{self, Provider, ProviderKeys};
-use crate::status;
+use crate::provider::{Provider, ProviderKeys};
 use crate::submitter::Submitter;
 use crate::traffic::Traffic;
+use crate::{listen, status};
 
 /// What the command line decides.
 #[derive(Debug)]
@@ -100,8 +100,11 @@ impl Node {
             Some(path) => read_key_file(path)?,
             None => keystore.peer_seed("dsn")?,
         };
-        let listening = provider::listen(&seed, chain.ledger().genesis_hash(), config.dsn_port).await;
+        let listening = listen::listen(&seed, chain.ledger().genesis_hash(), config.dsn_port).await;
         let peer = listening.context("start this node's peer; --dsn-port gives it another port")?;
+        if !listen::has_ipv6() {
+            tracing::warn!("this host has no IPv6; DSN peers listen on IPv4 alone");
+        }
         let peers = providers.iter().map(Provider::peer).chain([&peer]);
         peers.flat_map(listen_lines).for_each(|address| tracing::info!("DSN listening on {address}"));
 

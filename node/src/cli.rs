@@ -1,6 +1,7 @@
 //! The command line: `node` runs a node, `node file` moves files through one, the rest looks after keys and chains.
 
 pub mod chain_info;
+mod completions;
 pub mod export_spec;
 pub mod file;
 pub mod key;
@@ -41,6 +42,8 @@ enum Command {
     ExportChainSpec(export_spec::ExportSpecArgs),
     /// Delete everything that this machine keeps of a chain.
     PurgeChain(purge::PurgeArgs),
+    /// Print what a shell needs to complete this command line.
+    Completions(completions::CompletionsArgs),
     /// Check an answer that carries a proof, without a node and without a network.
     VerifyProof(verify_proof::VerifyProofArgs),
 }
@@ -66,6 +69,7 @@ impl Cli {
             Some(Command::ChainInfo(args)) => args.run(),
             Some(Command::ExportChainSpec(args)) => args.run(),
             Some(Command::PurgeChain(args)) => args.run(),
+            Some(Command::Completions(args)) => args.run(),
             Some(Command::VerifyProof(args)) => args.run(),
             None => self.run.run(),
         }

@@ -40,7 +40,7 @@ impl Fetch {
         let state = self.chain.ledger().state();
         let epoch = state.head().header.epoch;
         let file = live_file(&state, &id, epoch).map_err(of_state)?;
-        let file = file.ok_or_else(|| ApiError::NotFound(format!("there is no file 0x{id}")))?;
+        let file = file.ok_or_else(|| no_file(id))?;
         let wanted = match range {
             None => 0..file.size,
             Some(range) => within(range, file.size)?,
@@ -75,6 +75,8 @@ impl Fetch {
 
     fn segment(&self, id: FileId, code: ErasureCode, segment: u16) -> Result<SegmentReader, ApiError> {
         let state = self.chain.ledger().state();
+        // Perhaps it has ended since the read began: then its segments may be swept already.
+        live_file(&state, &id, state.head().header.epoch).map_err(of_state)?.ok_or_else(|| no_file(id))?;
         let (entry, providers) = holders(&state, &id, segment).map_err(of_state)?;
         let segment = DsnSegment {
             segment,
@@ -84,6 +86,10 @@ impl Fetch {
         };
         SegmentReader::new(self.peer.clone(), segment).map_err(of_download)
     }
+}
+
+fn no_file(id: FileId) -> ApiError {
+    ApiError::NotFound(format!("there is no file 0x{id}"))
 }
 
 /// A client's range, if it lies within the file.

@@ -17,6 +17,7 @@ mod gateway;
 mod keystore;
 mod labels;
 mod line_log;
+mod listen;
 mod metrics;
 mod provider;
 mod recorded;

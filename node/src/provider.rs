@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use chain_spec::dev_keys;
-use dsn::{Multiaddr, Peer, PeerConfig, PeerLimits, PieceService, PieceStore, StoreLimits, Timeouts};
+use dsn::{Multiaddr, Peer, PieceService, PieceStore, StoreLimits};
 use runtime::crypto::{AccountId, KeyPair};
 use runtime::state::ReadTables;
 use runtime::tables::{ProviderNumbers, Providers};
@@ -17,6 +17,7 @@ use zeroize::Zeroizing;
 use crate::admission::LedgerAdmission;
 use crate::base_path::BasePath;
 use crate::chain::Chain;
+use crate::listen;
 use crate::spool::RESERVE_BYTES;
 use crate::submitter::Submitter;
 
@@ -140,7 +141,7 @@ async fn start_peer(
     let kept = fs::read_to_string(kept_at).ok().and_then(|text| text.trim().parse().ok());
     let mut refused = None;
     for port in kept.into_iter().chain(recorded).chain([0]) {
-        match listen(seed, genesis, port).await {
+        match listen::listen(seed, genesis, port).await {
             Ok(peer) => {
                 let port = peer.listen_addresses().first().and_then(tcp_port).context("the peer has no port")?;
                 fs::write(kept_at, port.to_string()).with_context(|| format!("write {}", kept_at.display()))?;
@@ -150,20 +151,6 @@ async fn start_peer(
         }
     }
     Err(refused.map_or_else(|| anyhow::anyhow!("no port was tried"), anyhow::Error::from))
-}
-
-/// A peer on a loopback port.
-pub async fn listen(seed: &[u8; 32], genesis: runtime::types::BlockHash, port: u16) -> Result<Peer, dsn::StartError> {
-    let address: Multiaddr =
-        format!("/ip4/127.0.0.1/tcp/{port}").parse().expect("a loopback address is a multiaddress");
-    let config = PeerConfig {
-        secret: *seed,
-        listen: vec![address],
-        genesis,
-        limits: PeerLimits::default(),
-        timeouts: Timeouts::default(),
-    };
-    Peer::start(config).await
 }
 
 /// The port of `/ip4/../tcp/PORT`.

@@ -36,6 +36,8 @@ pub struct Context {
     pub budget: BodyBudget,
     /// Files that are being read.
     pub downloads: Downloads,
+    /// The part of those bytes that streamed uploads may use.
+    pub uploads: BodyBudget,
     /// When the server stops.
     pub stopping: Stopping,
     /// Hears of every call.

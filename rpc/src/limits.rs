@@ -37,6 +37,10 @@ pub struct Limits {
     pub batch_calls: u32,
     /// Bytes of bodies in memory, all connections together.
     pub bodies_in_flight_bytes: u32,
+    /// Of those, at most so many for files that are read. What the others may not use is left for calls.
+    pub downloads_in_flight_bytes: u32,
+    /// Of those, at most so many for streamed uploads.
+    pub uploads_in_flight_bytes: u32,
     /// What a streamed upload counts as among them: what sits in its buffers.
     pub upload_window_bytes: u32,
     /// Files that are read for clients at once. Each holds streams to providers, of which there are few.
@@ -61,6 +65,9 @@ pub struct Limits {
     pub json_body_time: Duration,
     /// The next bytes of an upload arrive within this long.
     pub upload_idle: Duration,
+    /// Bytes a second that an upload brings at least, over each [`upload_idle`](Self::upload_idle) that it was waited for;
+    /// the node's own waiting does not count. One that trickles would hold its place for ever.
+    pub upload_rate: u32,
     /// A client takes the next bytes of a response within this long.
     pub write_stall: Duration,
     /// `storage_submit` answers within this long.
@@ -77,7 +84,9 @@ impl Default for Limits {
             json_body_bytes: 16 * MIB,
             batch_calls: 50,
             bodies_in_flight_bytes: 128 * MIB,
-            // So small that every connection there may be can hold one.
+            downloads_in_flight_bytes: 64 * MIB,
+            uploads_in_flight_bytes: 32 * MIB,
+            // So small that hundreds of connections can hold one.
             upload_window_bytes: 64 * 1024,
             downloads: 64,
             download_wait: Duration::from_secs(5),
@@ -90,6 +99,7 @@ impl Default for Limits {
             head_time: Duration::from_secs(10),
             json_body_time: Duration::from_secs(30),
             upload_idle: Duration::from_secs(30),
+            upload_rate: KIB,
             write_stall: Duration::from_secs(60),
             submit_wait: Duration::from_secs(60),
             upload_wait: Duration::from_secs(600),
@@ -98,19 +108,29 @@ impl Default for Limits {
     }
 }
 
-/// Counts the files that are being read for clients.
+/// Counts the files that are being read for clients, and what is in memory of them.
 #[derive(Clone, Debug)]
 pub struct Downloads {
     slots: Arc<Semaphore>,
     wait: Duration,
+    windows: BodyBudget,
 }
 
 impl Downloads {
-    /// Room for as many as `limits` say.
+    /// Room for as many as `limits` say, with a share of the bodies in flight.
     #[must_use]
-    pub fn new(limits: &Limits) -> Self {
+    pub fn new(limits: &Limits, bodies: &BodyBudget) -> Self {
         let most = usize::try_from(limits.downloads).unwrap_or(usize::MAX).min(Semaphore::MAX_PERMITS);
-        Self { slots: Arc::new(Semaphore::new(most)), wait: limits.download_wait }
+        let windows = bodies.share(limits.downloads_in_flight_bytes);
+        Self { slots: Arc::new(Semaphore::new(most)), wait: limits.download_wait, windows }
+    }
+
+    /// Bytes that a file which is read keeps in memory.
+    ///
+    /// # Errors
+    /// [`TryAgain::Overloaded`] if there is not so much left.
+    pub fn reserve(&self, bytes: u64) -> Result<BodyPermit, TryAgain> {
+        self.windows.reserve(bytes)
     }
 
     /// A place among them, after those who asked before; given back when dropped.
@@ -127,13 +147,19 @@ impl Downloads {
 
 /// Counts the bytes of bodies that are in memory.
 #[derive(Clone, Debug)]
-pub struct BodyBudget(Arc<Semaphore>);
+pub struct BodyBudget {
+    left: Arc<Semaphore>,
+    /// What this is a share of.
+    whole: Option<Arc<BodyBudget>>,
+}
 
 /// Bytes taken from a [`BodyBudget`], given back when dropped.
 #[derive(Debug)]
 pub struct BodyPermit {
     budget: BodyBudget,
     held: Option<OwnedSemaphorePermit>,
+    /// The same bytes of the whole.
+    of_whole: Option<Box<BodyPermit>>,
 }
 
 impl BodyBudget {
@@ -141,7 +167,13 @@ impl BodyBudget {
     #[must_use]
     pub fn new(bytes: u32) -> Self {
         let permits = usize::try_from(bytes).unwrap_or(Semaphore::MAX_PERMITS).min(Semaphore::MAX_PERMITS);
-        Self(Arc::new(Semaphore::new(permits)))
+        Self { left: Arc::new(Semaphore::new(permits)), whole: None }
+    }
+
+    /// A part of this budget: what it gives is taken from both, and it never gives more than `bytes`.
+    #[must_use]
+    pub fn share(&self, bytes: u32) -> Self {
+        Self { whole: Some(Arc::new(self.clone())), ..Self::new(bytes) }
     }
 
     /// Takes `bytes`, at once or not at all.
@@ -149,7 +181,8 @@ impl BodyBudget {
     /// # Errors
     /// [`TryAgain::Overloaded`] if there is not so much left.
     pub fn reserve(&self, bytes: u64) -> Result<BodyPermit, TryAgain> {
-        let mut permit = BodyPermit { budget: self.clone(), held: None };
+        let of_whole = self.whole.as_ref().map(|whole| whole.reserve(0)).transpose()?.map(Box::new);
+        let mut permit = BodyPermit { budget: self.clone(), held: None, of_whole };
         permit.grow(bytes)?;
         Ok(permit)
     }
@@ -159,11 +192,14 @@ impl BodyPermit {
     /// Takes `bytes` more, at once or not at all.
     ///
     /// # Errors
-    /// [`TryAgain::Overloaded`] if there is not so much left.
+    /// [`TryAgain::Overloaded`] if there is not so much left; then the permit is to be dropped.
     pub fn grow(&mut self, bytes: u64) -> Result<(), TryAgain> {
         const OVERLOADED: TryAgain = TryAgain::Overloaded("too many bytes of bodies are in flight");
-        let bytes = u32::try_from(bytes).map_err(|_| OVERLOADED)?;
-        let more = self.budget.0.clone().try_acquire_many_owned(bytes).map_err(|_| OVERLOADED)?;
+        let count = u32::try_from(bytes).map_err(|_| OVERLOADED)?;
+        let more = self.budget.left.clone().try_acquire_many_owned(count).map_err(|_| OVERLOADED)?;
+        if let Some(of_whole) = &mut self.of_whole {
+            of_whole.grow(bytes)?;
+        }
         match &mut self.held {
             Some(held) => held.merge(more),
             None => self.held = Some(more),

@@ -5,6 +5,7 @@ mod guard;
 mod io;
 mod json;
 mod metrics;
+mod words;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -87,7 +88,8 @@ impl Server {
         let local_addr = listener.local_addr().map_err(listen_error)?;
 
         let budget = BodyBudget::new(limits.bodies_in_flight_bytes);
-        let downloads = Downloads::new(&limits);
+        let downloads = Downloads::new(&limits, &budget);
+        let uploads = budget.share(limits.uploads_in_flight_bytes);
         let (stop, stopped) = watch::channel(false);
         let stopping = Stopping::new(stopped);
         let context = Context {
@@ -95,6 +97,7 @@ impl Server {
             limits: limits.clone(),
             budget,
             downloads,
+            uploads,
             stopping: stopping.clone(),
             observer: observer.clone(),
         };

@@ -135,7 +135,7 @@ pub enum ProofError {
         height: Height,
     },
     /// The certificate does not show agreement.
-    #[error("the certificate of block {height} does not hold: {source}")]
+    #[error("the certificate of block {height} does not hold")]
     Certificate {
         /// The block.
         height: Height,
@@ -155,7 +155,7 @@ pub enum ProofError {
         bytes: usize,
     },
     /// A value that the state's root does not bear out.
-    #[error("key 0x{}: {source}", hex::encode(.key))]
+    #[error("key 0x{} is not proven", hex::encode(.key))]
     Entry {
         /// The key.
         key: Vec<u8>,

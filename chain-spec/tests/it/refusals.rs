@@ -157,6 +157,12 @@ fn what_is_wrong_in_a_file_comes_with_its_name_and_the_path() {
 }
 
 #[test]
+fn a_spec_that_is_too_long_is_not_read() {
+    let named = load(&" ".repeat(16 * 1024 * 1024 + 1));
+    assert!(named.contains(&(16 * 1024 * 1024).to_string()), "{named}");
+}
+
+#[test]
 fn a_chain_whose_first_block_is_in_the_future_cannot_be_loaded() {
     let mut spec = preset("dev").unwrap().unwrap();
     spec.genesis.timestamp_ms = u64::MAX;

@@ -10,7 +10,8 @@ use std::time::Duration;
 pub struct PeerConfig {
     /// The peer's ed25519 secret.
     pub secret: [u8; 32],
-    /// Addresses to listen on, such as `/ip4/127.0.0.1/tcp/0`; none for a peer that only asks.
+    /// Addresses to listen on, such as `/ip4/127.0.0.1/tcp/0` or `/ip6/::1/udp/0/quic-v1`; none for a peer that only
+    /// asks.
     pub listen: Vec<Multiaddr>,
     /// The chain: peers of other chains do not understand this one.
     pub genesis: BlockHash,
@@ -29,8 +30,11 @@ impl fmt::Debug for PeerConfig {
     }
 }
 
-/// Limits of connections and streams. yamux ends a connection of 512 streams, so twice `streams_per_peer` (both
-/// sides) stays below that.
+/// Bytes of one QUIC stream that may wait to be read: a window, the most that is sent without being asked again.
+const QUIC_STREAM_BYTES: u32 = 1024 * 1024;
+
+/// Limits of connections and streams, over TCP and QUIC alike. yamux ends a connection of 512 streams, so twice
+/// `streams_per_peer` (both sides) stays below that; QUIC lets no more than that begin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PeerLimits {
     /// Connections that others made.
@@ -45,6 +49,23 @@ pub struct PeerLimits {
     pub streams_per_peer: u32,
     /// Streams of all peers together that are served at once; beyond it they are closed without an answer.
     pub streams_served: u32,
+}
+
+impl PeerLimits {
+    /// Streams on one connection that both sides together may have, ours and the few of libp2p's own protocols.
+    const fn streams_per_connection(&self) -> u32 {
+        self.streams_per_peer.saturating_mul(2)
+    }
+
+    /// QUIC with these limits. What a stream may hold unread times all streams is what a connection may, so that those
+    /// that nobody reads from do not stop the others.
+    pub(super) fn quic(&self, timeouts: &Timeouts, mut quic: libp2p::quic::Config) -> libp2p::quic::Config {
+        quic.handshake_timeout = timeouts.dial();
+        quic.max_concurrent_stream_limit = self.streams_per_connection();
+        quic.max_stream_data = QUIC_STREAM_BYTES;
+        quic.max_connection_data = QUIC_STREAM_BYTES.saturating_mul(self.streams_per_connection());
+        quic
+    }
 }
 
 impl Default for PeerLimits {
@@ -72,6 +93,13 @@ pub struct Timeouts {
     pub whole: Duration,
     /// A connection without streams is closed after this long.
     pub connection_idle: Duration,
+}
+
+impl Timeouts {
+    /// For one address of a peer: where one does not answer there is time for another.
+    pub(super) fn dial(&self) -> Duration {
+        self.connect / 2
+    }
 }
 
 impl Default for Timeouts {

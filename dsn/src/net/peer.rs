@@ -17,6 +17,7 @@ use runtime::crypto::PeerKey;
 use std::collections::HashMap;
 use std::fmt;
 use std::net::{IpAddr, TcpListener};
+use std::num::NonZeroU8;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot, watch};
@@ -105,7 +106,11 @@ pub(super) struct Status {
 
 impl Status {
     pub(super) fn listening(&self, address: Multiaddr) {
-        self.listening.send_modify(|addresses| addresses.push(address));
+        self.listening.send_modify(|addresses| {
+            addresses.push(address);
+            // In the same order after each start, however the listeners came up: IPv4 before IPv6, TCP before QUIC.
+            addresses.sort_by_cached_key(ToString::to_string);
+        });
     }
 
     pub(super) fn not_listening(&self, address: &Multiaddr) {
@@ -203,7 +208,7 @@ impl Peer {
         self.inner.id.to_string()
     }
 
-    /// Where it listens, ports filled in, without the `/p2p/` part.
+    /// Where it listens, ports filled in, without the `/p2p/` part: IPv4 before IPv6, TCP before QUIC.
     pub fn listen_addresses(&self) -> Vec<Multiaddr> {
         self.inner.status.listening.borrow().clone()
     }
@@ -314,7 +319,7 @@ impl Peer {
     }
 }
 
-/// libp2p lets several listeners share a port, and each would get some of the connections: two nodes on one port would
+/// libp2p lets several TCP listeners share a port (not QUIC's), and each would get some of the connections: two nodes on one port would
 /// seem to work and fail half of the time. Without that option, binding shows whether somebody has the port.
 fn check_free(address: &Multiaddr) -> Result<(), StartError> {
     let mut parts = address.iter();
@@ -339,16 +344,22 @@ fn swarm(
     serving: Arc<AtomicBool>,
 ) -> Result<libp2p::Swarm<Behaviour>, StartError> {
     let behaviour = Behaviour::new(pair, config, names, serving);
-    let idle = config.timeouts.connection_idle;
+    let (limits, timeouts) = (config.limits, config.timeouts);
     let built = SwarmBuilder::with_existing_identity(pair.clone())
         .with_tokio()
         // yamux as it is by default: any setter switches to an older yamux that peers can crash.
         .with_tcp(tcp::Config::default().nodelay(true), noise::Config::new, yamux::Config::default)
         .map_err(StartError::Transport)?
+        .with_quic_config(|quic| limits.quic(&timeouts, quic))
         .with_behaviour(|_: &identity::Keypair| behaviour);
     let built = match built {
         Ok(built) => built,
         Err(never) => match never {},
     };
-    Ok(built.with_swarm_config(|swarm| swarm.with_idle_connection_timeout(idle)).build())
+    // Addresses are tried one after the other, in the order of the record. All at once, a peer would get several
+    // connections, and might refuse the one that is used as too many.
+    let configured = built.with_swarm_config(|swarm| {
+        swarm.with_idle_connection_timeout(timeouts.connection_idle).with_dial_concurrency_factor(NonZeroU8::MIN)
+    });
+    Ok(configured.with_connection_timeout(timeouts.dial()).build())
 }

@@ -1,56 +1,17 @@
-//! `have`: which of these pieces do you hold?
-//!
-//! ```text
-//! -> HaveRequest { hashes }      <- HaveReply::Held { bitmap } | Refused
-//! ```
-
-#![expect(clippy::cast_possible_truncation, reason = "SCALE's derive casts the indices that are written here")]
+//! `have`: which of these pieces do you hold? See [`dsn_messages::have`] for what is said.
 
 use super::Protocol;
-use super::wire::{Message, Wire, WireError};
+use super::wire::{Wire, WireError};
 use crate::net::{OpenError, Peer, PeerTarget};
-use crate::refusal::Refusal;
 use crate::service::Served;
 use crate::store::PieceStore;
-use parity_scale_codec::{Decode, DecodeWithMemTracking, Encode};
+use dsn_messages::Refusal;
+use dsn_messages::have::{bitmap, bits};
 use pieces::PieceHash;
 use std::sync::Arc;
 use tokio::time::timeout;
 
-/// Most pieces that can be asked for at once.
-pub const HAVE_HASHES_MAX: usize = 1024;
-
-/// Names the pieces.
-#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, DecodeWithMemTracking)]
-pub struct HaveRequest {
-    /// At most [`HAVE_HASHES_MAX`].
-    pub hashes: Vec<PieceHash>,
-}
-
-impl Message for HaveRequest {
-    const NAME: &'static str = "have request";
-    /// As many hashes as are allowed, and their count.
-    const BYTES_MAX: u32 = 32 * 1024 + 2;
-}
-
-/// Says which of them are held.
-#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, DecodeWithMemTracking)]
-pub enum HaveReply {
-    /// Bit `i % 8` of byte `i / 8`, lowest bit first, is set if piece `i` is held; other bits are zero.
-    #[codec(index = 0)]
-    Held {
-        /// One bit for each piece.
-        bitmap: Vec<u8>,
-    },
-    /// No answer.
-    #[codec(index = 1)]
-    Refused(Refusal),
-}
-
-impl Message for HaveReply {
-    const NAME: &'static str = "have reply";
-    const BYTES_MAX: u32 = 512;
-}
+pub use dsn_messages::have::{HAVE_HASHES_MAX, HaveReply, HaveRequest};
 
 /// Why a peer did not say which pieces it holds.
 #[derive(Debug, thiserror::Error)]
@@ -151,18 +112,4 @@ pub(crate) async fn serve(wire: &mut Wire, store: &Arc<PieceStore>) -> Result<Se
         HaveReply::Held { .. } => Served::Done { bytes: 0 },
         HaveReply::Refused(_) => Served::Refused,
     })
-}
-
-fn bitmap(held: &[bool]) -> Vec<u8> {
-    held.chunks(8).map(|bits| bits.iter().rev().fold(0, |byte, bit| byte << 1 | u8::from(*bit))).collect()
-}
-
-/// `count` bits, if there are just so many and what is left over is zero.
-fn bits(bitmap: &[u8], count: usize) -> Option<Vec<bool>> {
-    if bitmap.len() != count.div_ceil(8) {
-        return None;
-    }
-    let mut bits: Vec<bool> = bitmap.iter().flat_map(|byte| (0..8).map(move |bit| byte >> bit & 1 == 1)).collect();
-    let left_over = bits.split_off(count);
-    left_over.iter().all(|bit| !bit).then_some(bits)
 }

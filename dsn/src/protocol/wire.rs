@@ -1,8 +1,7 @@
 //! Bytes and messages on a stream, with a limit on every length and every wait.
 
-use bytes::{BufMut as _, BytesMut};
-use parity_scale_codec::{Decode, DecodeWithMemTracking, Encode};
-use runtime::codec::{self, decode_bounded};
+use bytes::BytesMut;
+use dsn_messages::{FrameError, FrameReader, Message, frame};
 use std::fmt;
 use std::io;
 use std::time::Duration;
@@ -25,25 +24,9 @@ pub enum WireError {
     /// The peer closed the stream where more was expected.
     #[error("the peer closed the stream")]
     Closed,
-    /// A length above the limit of what is expected here.
-    #[error("the peer announced {actual} bytes of {what}, more than {max}")]
-    TooLong {
-        /// What was expected.
-        what: &'static str,
-        /// Its limit.
-        max: u32,
-        /// What was announced.
-        actual: u32,
-    },
-    /// Not a message.
-    #[error("the peer sent something that is not a {what}")]
-    Decode {
-        /// What was expected.
-        what: &'static str,
-        /// Why not.
-        #[source]
-        source: codec::DecodeError,
-    },
+    /// Not a message, or too long for one.
+    #[error(transparent)]
+    Frame(#[from] FrameError),
     /// The connection failed.
     #[error("the connection failed")]
     Io(#[source] io::Error),
@@ -56,14 +39,6 @@ impl WireError {
             _ => Self::Io(error),
         }
     }
-}
-
-/// A message and its limits.
-pub(crate) trait Message: Encode + Decode + DecodeWithMemTracking {
-    /// What it is called in errors.
-    const NAME: &'static str;
-    /// No valid message is longer.
-    const BYTES_MAX: u32;
 }
 
 /// Reads and writes.
@@ -107,14 +82,13 @@ impl Wire {
 
     /// Reads a frame.
     pub(crate) async fn receive<M: Message>(&mut self) -> Result<M, WireError> {
-        let (what, max) = (M::NAME, M::BYTES_MAX);
-        let actual = self.read_u32().await?;
-        if actual > max {
-            return Err(WireError::TooLong { what, max, actual });
+        let mut frame = FrameReader::default();
+        loop {
+            let read = self.read(frame.wanted()).await?;
+            if let Some(message) = frame.advance(read)? {
+                return Ok(message);
+            }
         }
-        let mut bytes = BytesMut::zeroed(usize_of(actual));
-        self.read_exact(&mut bytes).await?;
-        decode_bounded(&bytes, usize_of(max)).map_err(|source| WireError::Decode { what, source })
     }
 
     /// Writes a request and reads the answer. A peer without room answers before it has read the request, and may have
@@ -133,12 +107,17 @@ impl Wire {
         Ok(u32::from_be_bytes(bytes))
     }
 
+    /// Reads at least one byte into `buffer`, which is not empty.
+    async fn read(&mut self, buffer: &mut [u8]) -> Result<usize, WireError> {
+        let read = timeout(self.idle, self.io.read(buffer)).await.map_err(|_| self.idled())?;
+        moved(read)
+    }
+
     /// Fills `buffer`. The peer may be slow, but not idle.
     pub(crate) async fn read_exact(&mut self, buffer: &mut [u8]) -> Result<(), WireError> {
         let mut rest = buffer;
         while !rest.is_empty() {
-            let read = timeout(self.idle, self.io.read(rest)).await.map_err(|_| self.idled())?;
-            let read = moved(read)?;
+            let read = self.read(rest).await?;
             rest = rest.get_mut(read..).unwrap_or_default();
         }
         Ok(())
@@ -190,17 +169,6 @@ fn moved(done: io::Result<usize>) -> Result<usize, WireError> {
         Ok(count) => Ok(count),
         Err(error) => Err(WireError::of_io(error)),
     }
-}
-
-/// A message with its length in front.
-pub(crate) fn frame<M: Message>(message: &M) -> BytesMut {
-    let encoded = message.encode();
-    let length = u32::try_from(encoded.len()).unwrap_or(u32::MAX);
-    debug_assert!(length <= M::BYTES_MAX, "{} of {length} bytes", M::NAME);
-    let mut bytes = BytesMut::with_capacity(encoded.len() + 4);
-    bytes.put_u32(length);
-    bytes.put_slice(&encoded);
-    bytes
 }
 
 /// Lengths have 32 bits, which every platform that runs this can address.

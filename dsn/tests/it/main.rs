@@ -2,11 +2,11 @@
 #![allow(clippy::unwrap_used, reason = "tests may panic")]
 
 mod durability;
-mod golden;
 mod hostile;
 mod loads;
 mod network;
 mod stores;
 mod support;
 mod transfer;
+mod transports;
 mod uploads;

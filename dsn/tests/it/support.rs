@@ -121,10 +121,17 @@ impl Provider {
     }
 
     pub async fn start_with(chain: Chain, limits: StoreLimits) -> Self {
+        Self::serving(chain, limits, client().await)
+    }
+
+    /// Over whatever the peer listens on.
+    pub fn start_on(number: u8, peer: Peer) -> Self {
+        Self::serving(Chain::new(number), LIMITS, peer)
+    }
+
+    fn serving(chain: Chain, limits: StoreLimits, peer: Peer) -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let store = open_store(dir.path(), limits);
-        let chain = Arc::new(chain);
-        let peer = client().await;
+        let (store, chain) = (open_store(dir.path(), limits), Arc::new(chain));
         peer.serve(PieceService::new(Arc::clone(&store), chain.clone())).unwrap();
         Self { peer, store, chain, dir }
     }

@@ -4,17 +4,20 @@
 mod ci;
 mod cli;
 mod crash;
+mod exits;
 mod files;
 mod http;
 mod leases;
 mod losses;
 mod metrics;
+mod parallel;
 mod proofs;
 mod put;
 mod quickstart;
 mod refusals;
 mod resume;
 mod transfer;
+mod transports;
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;

@@ -30,7 +30,7 @@ pub struct RunArgs {
     /// TCP port of the consensus engine; 0 = any free one.
     #[arg(long, value_name = "PORT", default_value_t = 30_333)]
     pub port: u16,
-    /// TCP port of this node's storage network peer; 0 = any free one.
+    /// Port of this node's storage network peer, for TCP and for QUIC; 0 = any free one.
     #[arg(long, value_name = "PORT", default_value_t = 30_433)]
     pub dsn_port: u16,
     /// Secret of this node's storage network peer, 32 bytes of hex; one is made and kept if not given.

@@ -17,6 +17,7 @@ use super::journal::{Journal, Step};
 use super::{Inner, Order};
 use crate::directory::live_file;
 use crate::errors::{of_call, of_ledger, of_state};
+use crate::labels::LabelError;
 use crate::source::SpooledSegment;
 use crate::spool::Body;
 use crate::submitter::{CallError, Landed};
@@ -143,6 +144,7 @@ impl Inner {
             }
             job.stage(UploadStage::Committed);
             let manifest = assemble(job, placed.iter().map(|segment| segment.manifest.clone()), content)?;
+            self.check_label(manifest.file_id(), &job.order)?;
             let holders = placed.iter().map(|segment| segment.holders.clone()).collect();
             let store = Store { intent: intent.clone(), manifest: manifest.clone(), holders };
             match self.record(job, &manifest, store).await {
@@ -168,6 +170,7 @@ impl Inner {
         if live_file(&state, &file, epoch).map_err(of_state)?.is_none() {
             return Ok(None);
         }
+        self.check_label(file, &job.order)?;
         job.status.send_modify(|status| status.file_id = Some(file));
         job.stage(UploadStage::Placing);
         self.heal(&job.body, manifest).await?;
@@ -260,11 +263,24 @@ impl Inner {
         Ok(receipt(manifest, file, order, landed, until))
     }
 
+    /// Before anything is paid.
+    fn check_label(&self, file: FileId, order: &Order) -> Result<(), ApiError> {
+        let Some(name) = &order.name else { return Ok(()) };
+        self.parts.labels.check(file, name).map_err(of_label)
+    }
+
     async fn label(&self, file: &FileId, order: &Order) -> Result<(), ApiError> {
         let Some(name) = order.name.clone() else { return Ok(()) };
         let (labels, file) = (self.parts.labels.clone(), *file);
         let added = tokio::task::spawn_blocking(move || labels.add(file, &name)).await;
-        added.map_err(ApiError::internal)?.map_err(crate::spool::disk_error)
+        added.map_err(ApiError::internal)?.map_err(of_label)
+    }
+}
+
+fn of_label(error: LabelError) -> ApiError {
+    match error {
+        LabelError::Full(_) => ApiError::BadParams(format!("name: {error}")),
+        LabelError::Disk(error) => crate::spool::disk_error(error),
     }
 }
 

@@ -39,6 +39,8 @@ const WRITER_WAIT: Duration = Duration::from_secs(10);
 #[derive(Default)]
 pub(super) struct Uploads {
     known: Mutex<Known>,
+    /// Held by whoever begins one: two with one key at once are one upload.
+    beginning: Mutex<()>,
 }
 
 #[derive(Default)]
@@ -358,6 +360,7 @@ impl Inner {
     pub(super) fn begin(self: &Arc<Self>, options: SubmitOptions, size: Option<u64>) -> Result<Arc<Kept>, ApiError> {
         let order = self.order(&options)?;
         let owner = order.owner.account();
+        let _alone = self.uploads.beginning.lock();
         self.forget_stale();
         let unfinished: Vec<Arc<Kept>> = {
             let known = self.uploads.known.lock();

@@ -2,3 +2,4 @@
 #![allow(clippy::unwrap_used, reason = "a test stops where its claim breaks")]
 
 mod architecture;
+mod limits;

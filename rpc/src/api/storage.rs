@@ -137,7 +137,7 @@ async fn retrieve(context: Arc<Context>, params: RetrieveParams) -> Result<Retri
 pub(crate) async fn read(context: &Context, file: &FileInfo, range: Option<ByteRange>) -> Result<Retrieved, ApiError> {
     let slot = context.downloads.begin().await?;
     let storage = &context.backend.storage;
-    let window = context.budget.reserve(storage.read_bytes_max(file.code))?;
+    let window = context.downloads.reserve(storage.read_bytes_max(file.code))?;
     let Retrieved { offset, size, stream } = storage.retrieve(file.file_id, range).await?;
     let counted = stream.inspect(move |_| {
         let _held = (&slot, &window);

@@ -1,6 +1,6 @@
 //! Bodies in both directions: counted on the way in, held to their length on the way out.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::body::{Body, BodyDataStream};
 use axum::http::HeaderMap;
@@ -27,19 +27,24 @@ pub(super) struct Intake {
     pub limit: u64,
     /// The next bytes arrive within this long.
     pub idle: Duration,
+    /// Bytes a second, over each `idle` that was waited for them.
+    pub rate: u32,
     /// Held until the body ends.
     pub counted: BodyPermit,
 }
 
-/// The body as a stream that ends with an error when it grows beyond the limit, stalls or breaks off, and a receiver
-/// that resolves when the stream has ended or was dropped.
+/// The body as a stream that ends with an error when it grows beyond the limit, stalls, trickles or breaks off, and a
+/// receiver that resolves when the stream has ended or was dropped.
 pub(super) fn incoming(source: Source, intake: Intake) -> (ByteStream, oneshot::Receiver<()>) {
     let (ended, until_ended) = oneshot::channel();
-    let Intake { limit, idle, counted } = intake;
-    let state = Reading { source, received: 0, _ended: ended, _counted: counted };
+    let Intake { limit, idle, rate, counted } = intake;
+    let pace = Pace { per: idle, rate, waited: Duration::ZERO, brought: 0 };
+    let state = Reading { source, pace, received: 0, _ended: ended, _counted: counted };
     let stream = stream::try_unfold(state, move |mut state| async move {
+        let asked = Instant::now();
         let Some(chunk) = state.source.next(idle).await? else { return Ok(None) };
         let bytes = u64::try_from(chunk.len()).unwrap_or(u64::MAX);
+        state.pace.keep(asked.elapsed(), bytes)?;
         state.received = state.received.saturating_add(bytes);
         if state.received > limit {
             return Err(ApiError::TooLarge { what: "the file", limit });
@@ -51,9 +56,35 @@ pub(super) fn incoming(source: Source, intake: Intake) -> (ByteStream, oneshot::
 
 struct Reading {
     source: Source,
+    pace: Pace,
     received: u64,
     _ended: oneshot::Sender<()>,
     _counted: BodyPermit,
+}
+
+/// How fast a body comes while it is waited for.
+struct Pace {
+    per: Duration,
+    rate: u32,
+    waited: Duration,
+    brought: u64,
+}
+
+impl Pace {
+    /// `bytes` came after `waited`.
+    fn keep(&mut self, waited: Duration, bytes: u64) -> Result<(), ApiError> {
+        self.waited = self.waited.saturating_add(waited);
+        self.brought = self.brought.saturating_add(bytes);
+        if self.waited < self.per {
+            return Ok(());
+        }
+        let least = self.waited.as_millis().saturating_mul(self.rate.into()) / 1000;
+        if u128::from(self.brought) < least {
+            return Err(ApiError::BadParams(format!("the body came with fewer than {} bytes a second", self.rate)));
+        }
+        (self.waited, self.brought) = (Duration::ZERO, 0);
+        Ok(())
+    }
 }
 
 /// A body; dropped before its end, some more of it is read in the background. Otherwise the kernel would answer the

@@ -77,8 +77,9 @@ async fn prepare(
     if length.is_some_and(|length| length > limit) {
         return Err(ApiError::TooLarge { what: "the file", limit });
     }
-    let counted = context.budget.reserve(context.limits.upload_window_bytes.into())?;
-    Ok((options, length, Intake { limit, idle: context.limits.upload_idle, counted }))
+    let counted = context.uploads.reserve(context.limits.upload_window_bytes.into())?;
+    let (idle, rate) = (context.limits.upload_idle, context.limits.upload_rate);
+    Ok((options, length, Intake { limit, idle, rate, counted }))
 }
 
 fn options(uri: &Uri, headers: &HeaderMap) -> Result<SubmitOptions, ApiError> {

@@ -4,6 +4,12 @@
 
 use std::fmt;
 
+use super::words::Words;
+use crate::api::{Context, OverWebSocket};
+use crate::error::{ApiError, TryAgain, codes};
+use crate::http::{Source, no_such_method};
+use crate::limits::{BodyBudget, BodyPermit, Limits};
+use crate::stopping::Stopping;
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::header::{ALLOW, CONTENT_LENGTH, CONTENT_TYPE, UPGRADE};
@@ -14,28 +20,18 @@ use bytes::{Bytes, BytesMut};
 use futures::StreamExt;
 use http_body::Body as _;
 use jsonrpsee::RpcModule;
+use jsonrpsee::core::middleware::RpcServiceBuilder;
 use jsonrpsee::server::{
     BatchRequestConfig, HttpBody, PingConfig, ServerBuilder, ServerConfig, ServerHandle, TowerService, stop_channel,
 };
 use jsonrpsee::types::ErrorObjectOwned;
-use jsonrpsee::types::error::TOO_BIG_BATCH_RESPONSE_CODE;
-use serde::Deserialize;
 use serde::de::{Deserializer as _, IgnoredAny, SeqAccess, Visitor};
 use serde_json::json;
 use tokio::time::timeout;
 use tower::ServiceExt;
-use tower::layer::util::Identity;
+use tower::layer::util::{Identity, Stack};
 
-use crate::api::{Context, OverWebSocket};
-use crate::error::{ApiError, TryAgain, codes};
-use crate::http::{Source, no_such_method};
-use crate::limits::{BodyBudget, BodyPermit, Limits};
-use crate::stopping::Stopping;
-
-/// No refusal by jsonrpsee itself is longer.
-const REFUSAL_BYTES_MAX: u64 = 1024;
-
-type Service = TowerService<Identity, Identity>;
+type Service = TowerService<Stack<Words, Identity>, Identity>;
 
 /// jsonrpsee, once for POST and once for WebSockets, which have a limit of their own.
 #[derive(Clone)]
@@ -72,7 +68,10 @@ impl JsonRpc {
             .set_message_buffer_capacity(limits.websocket_queue)
             .enable_ws_ping(PingConfig::new())
             .build();
-        let service = |config| ServerBuilder::with_config(config).to_service_builder();
+        let words = Words { response_bytes: limits.json_body_bytes };
+        let in_our_words = || RpcServiceBuilder::new().layer(words);
+        let service =
+            |config| ServerBuilder::with_config(config).set_rpc_middleware(in_our_words()).to_service_builder();
         Self {
             post: service(post).build(methods, stop.clone()),
             websocket: service(websocket).build(subscribed, stop),
@@ -105,7 +104,7 @@ pub(super) async fn call(State(rpc): State<JsonRpc>, request: Request) -> Respon
     }
     let request = axum::http::Request::from_parts(parts, HttpBody::from(Vec::from(bytes)));
     let response = match rpc.post.oneshot(request).await {
-        Ok(response) => in_our_words(response, rpc.limits.json_body_bytes).await,
+        Ok(response) => in_our_words(response),
         Err(error) => return refuse(ApiError::internal(error)),
     };
     // The answer is in memory until the client has taken it.
@@ -125,36 +124,14 @@ pub(super) async fn call(State(rpc): State<JsonRpc>, request: Request) -> Respon
     response
 }
 
-/// What jsonrpsee refuses by itself, with the codes that clients know.
-async fn in_our_words(response: axum::http::Response<HttpBody>, limit: u32) -> axum::http::Response<HttpBody> {
+/// What jsonrpsee refuses before any call, with the code that clients know.
+fn in_our_words(response: axum::http::Response<HttpBody>) -> axum::http::Response<HttpBody> {
     let (parts, body) = response.into_parts();
     if parts.status == StatusCode::UNSUPPORTED_MEDIA_TYPE {
         let error = ApiError::BadParams("content-type: must be application/json".into());
         return envelope(parts.status, &error.into_object()).map(HttpBody::new);
     }
-    if body.size_hint().exact().is_none_or(|bytes| bytes > REFUSAL_BYTES_MAX) {
-        return axum::http::Response::from_parts(parts, body);
-    }
-    let bytes = match axum::body::to_bytes(Body::new(body), usize::MAX).await {
-        Ok(bytes) => bytes,
-        Err(error) => return refuse(ApiError::internal(error)).map(HttpBody::new),
-    };
-    let code = serde_json::from_slice::<Refusal>(&bytes).map_or(0, |refusal| refusal.error.code);
-    if code == TOO_BIG_BATCH_RESPONSE_CODE {
-        let error = ApiError::TooLarge { what: "the response", limit: limit.into() };
-        return envelope(parts.status, &error.into_object()).map(HttpBody::new);
-    }
-    axum::http::Response::from_parts(parts, HttpBody::from(Vec::from(bytes)))
-}
-
-#[derive(Deserialize)]
-struct Refusal {
-    error: RefusalCode,
-}
-
-#[derive(Deserialize)]
-struct RefusalCode {
-    code: i32,
+    axum::http::Response::from_parts(parts, body)
 }
 
 /// The whole body, within its limit and its time, counted as it comes.

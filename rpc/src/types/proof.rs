@@ -77,7 +77,7 @@ pub struct ProvenValue {
 #[derive(Debug, Error)]
 pub enum ProofFieldError {
     /// Not the SCALE of it.
-    #[error("proof.{field}: {source}")]
+    #[error("proof.{field} is malformed")]
     Malformed {
         /// Which field.
         field: String,

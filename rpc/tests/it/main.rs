@@ -5,6 +5,7 @@ mod calls;
 mod chunks;
 mod errors;
 mod files;
+mod floods;
 mod guard;
 mod limits;
 mod memory;

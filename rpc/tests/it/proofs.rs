@@ -23,12 +23,12 @@ fn a_proof_is_read_as_it_is_printed() {
 fn a_malformed_field_is_named() {
     let good = serde_json::to_value(ProofInfo::from(&samples::proof(HEAD, vec![1]))).unwrap();
     let cases: [(&[&str], Value, &str); 8] = [
-        (&["/genesis"], json!("0x00"), "proof.genesis: "),
-        (&["/header"], json!("0x"), "proof.header: "),
-        (&["/certificate"], json!("0x01"), "proof.certificate: "),
-        (&["/validators"], json!("0xfeffffff"), "proof.validators: "),
-        (&["/handoffs/0/validators"], json!("0x"), "proof.handoffs[0].validators: "),
-        (&["/entries/0/path"], json!("0xff"), "proof.entries[0].path: "),
+        (&["/genesis"], json!("0x00"), "proof.genesis is malformed"),
+        (&["/header"], json!("0x"), "proof.header is malformed"),
+        (&["/certificate"], json!("0x01"), "proof.certificate is malformed"),
+        (&["/validators"], json!("0xfeffffff"), "proof.validators is malformed"),
+        (&["/handoffs/0/validators"], json!("0x"), "proof.handoffs[0].validators is malformed"),
+        (&["/entries/0/path"], json!("0xff"), "proof.entries[0].path is malformed"),
         (&["/certificate"], json!(null), "go together"),
         (&["/certificate", "/validators"], json!(null), "go together"),
     ];

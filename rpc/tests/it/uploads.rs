@@ -200,7 +200,7 @@ async fn errors_have_their_status() {
 
 #[tokio::test]
 async fn uploads_count_among_the_bodies_in_flight() {
-    let world = World::limited(|limits| limits.upload_window_bytes = limits.bodies_in_flight_bytes).await;
+    let world = World::limited(|limits| limits.upload_window_bytes = limits.uploads_in_flight_bytes).await;
     let mut first = Raw::connect(&world).await;
     first.send("PUT /v1/files HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n").await;
     assert!(first.head().await.starts_with("HTTP/1.1 100 "));

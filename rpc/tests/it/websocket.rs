@@ -22,9 +22,12 @@ impl Socket {
         Self(raw)
     }
 
-    /// One text frame, masked with zeros.
+    /// As one text frame, masked with zeros.
     pub async fn send(&mut self, message: &Value) {
-        let text = message.to_string();
+        self.send_text(&message.to_string()).await;
+    }
+
+    pub async fn send_text(&mut self, text: &str) {
         let length = text.len() as u64;
         let mut frame = vec![0x81];
         match length {

@@ -4,8 +4,8 @@ use super::{GetReply, GetRequest, WINDOW_BYTES, WINDOW_BYTES_MAX, WINDOW_BYTES_M
 use crate::net::{OpenError, Peer, PeerTarget};
 use crate::protocol::Protocol;
 use crate::protocol::wire::{Wire, WireError};
-use crate::refusal::Refusal;
 use bytes::{Bytes, BytesMut};
+use dsn_messages::Refusal;
 use pieces::{PieceHash, SliceError, VerifiedSlice, decode_slice, slice_bytes_max};
 use std::fmt;
 use std::ops::Range;

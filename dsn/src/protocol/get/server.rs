@@ -2,9 +2,9 @@
 
 use super::{GetReply, GetRequest, WINDOW_BYTES_MAX, WINDOW_BYTES_MIN, windows};
 use crate::protocol::wire::{Wire, WireError};
-use crate::refusal::{Refusal, RefusalCode};
 use crate::service::{Served, chain, internal};
 use crate::store::{PieceStore, StoredPiece};
+use dsn_messages::{Refusal, RefusalCode};
 use pieces::{SliceError, slice_bytes_max};
 use std::io;
 use std::ops::Range;

@@ -3,10 +3,10 @@
 use super::{PutAnswer, PutEnd, PutOpen, PutReply, UNIT_BYTES_MAX, WRITE_BYTES};
 use crate::admission::{Admission, Admitted, AdmittedKind};
 use crate::protocol::wire::{Wire, WireError, usize_of};
-use crate::refusal::{Refusal, RefusalCode};
 use crate::service::{Served, internal};
 use crate::store::{FinishError, PieceStore, PieceTerms, PieceWriter, StoreError};
 use bytes::BytesMut;
+use dsn_messages::{Refusal, RefusalCode};
 use runtime::types::StorageCommitment;
 use std::sync::Arc;
 use tokio::task::{JoinHandle, spawn_blocking};

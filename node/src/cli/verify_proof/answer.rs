@@ -27,9 +27,8 @@ pub fn check(json: &[u8], trust: &Trust) -> anyhow::Result<ProvenState> {
     let shown = result_of(json)?;
     let proof = shown.get("proof").context("the answer carries no proof; ask for one with \"proof\": true")?;
     let proof = ProofInfo::deserialize(proof).map_err(|error| anyhow!("proof: {error}"))?;
-    // Their texts name the causes already.
-    let decoded = proof.decode().map_err(|error| anyhow!("{error}"))?;
-    let state = decoded.verify(trust).map_err(|error| anyhow!("{error}"))?;
+    let decoded = proof.decode()?;
+    let state = decoded.verify(trust)?;
     let proven = if shown.get("fileId").is_some() {
         serde_json::to_value(located(&shown, &state, proof)?)
     } else if shown.get("key").is_some() {
@@ -66,7 +65,7 @@ fn value(shown: &Value, state: &ProvenState, proof: ProofInfo) -> anyhow::Result
 
 fn located(shown: &Value, state: &ProvenState, proof: ProofInfo) -> anyhow::Result<Located> {
     let id: FileId = field(shown, "fileId")?;
-    let founding = proof.decode_transaction().map_err(|error| anyhow!("{error}"))?;
+    let founding = proof.decode_transaction()?;
     if let Some(transaction) = &founding {
         check_founding(transaction, state, id)?;
     }

@@ -1,18 +1,16 @@
 //! The layouts of all messages, frozen. A change is a new version of the protocol, never an edit of the golden file.
 
-use crate::support::{GENESIS, SMALL};
-use dsn::protocol::get::{GetReply, GetRequest};
-use dsn::protocol::have::{HaveReply, HaveRequest};
-use dsn::protocol::put::{PutEnd, PutReply};
-use dsn::{Authority, PutAnswer, PutOpen, Refusal, RefusalCode};
+use dsn_messages::get::{GetReply, GetRequest};
+use dsn_messages::have::{HaveReply, HaveRequest};
+use dsn_messages::put::{Authority, PutAnswer, PutEnd, PutOpen, PutReply};
+use dsn_messages::{Refusal, RefusalCode};
 use parity_scale_codec::{DecodeAll, Encode};
-use pieces::{FileId, Hash, PieceHash};
+use pieces::{ErasureCode, FileId, Hash, PieceHash};
 use runtime::crypto::{AccountId, Signature};
-use runtime::types::{DealId, SignedIntent, StorageCommitment, UploadIntent};
+use runtime::types::{BlockHash, DealId, SignedIntent, StorageCommitment, UploadIntent};
 use std::fmt::{Debug, Write as _};
 
-/// Set to write the file anew instead of comparing.
-const WRITE: &str = "PIECEWISE_WRITE_GOLDEN";
+const GENESIS: BlockHash = BlockHash::from_bytes([0x6e; 32]);
 
 fn intent() -> SignedIntent {
     let intent = UploadIntent {
@@ -20,7 +18,7 @@ fn intent() -> SignedIntent {
         genesis: GENESIS,
         owner: AccountId::from_bytes([2; 32]),
         deal_nonce: 3,
-        code: SMALL,
+        code: ErasureCode::new(2, 4, 4096),
         snapshot_epoch: 4,
         max_bytes: 5,
         lease_epochs: 6,
@@ -89,7 +87,7 @@ fn every_message_has_its_frozen_layout() {
         line(&mut text, &format!("refusal.{}", code.to_string().replace(' ', "_")), code);
     }
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/messages.txt");
-    if std::env::var_os(WRITE).is_some() {
+    if std::env::var("PIECEWISE_GOLDEN").is_ok_and(|value| value == "write") {
         std::fs::write(path, &text).unwrap();
     }
     assert_eq!(text, std::fs::read_to_string(path).unwrap());

@@ -1,0 +1,110 @@
+//! Where this node's peers listen: TCP and QUIC on the same port, on the loopback address of each family that the host
+//! has.
+
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, TcpListener, UdpSocket};
+
+use dsn::{Multiaddr, Peer, PeerConfig, PeerLimits, StartError, Timeouts};
+use runtime::types::BlockHash;
+
+/// Ports tried before none is called free: somebody may take one between the look and the use.
+const PORT_ATTEMPTS: usize = 16;
+
+/// Why a peer does not listen.
+#[derive(Debug, thiserror::Error)]
+pub enum ListenError {
+    /// It cannot start.
+    #[error(transparent)]
+    Start(#[from] StartError),
+    /// No port to be had.
+    #[error("no port is free for TCP and UDP at once")]
+    NoPort(#[source] io::Error),
+}
+
+/// Whether the host has IPv6, if only for itself.
+pub fn has_ipv6() -> bool {
+    UdpSocket::bind((Ipv6Addr::LOCALHOST, 0)).is_ok()
+}
+
+/// A peer on a loopback port; 0 = any free one.
+pub async fn listen(seed: &[u8; 32], genesis: BlockHash, port: u16) -> Result<Peer, ListenError> {
+    let hosts = hosts(has_ipv6());
+    if port != 0 {
+        return Ok(start(seed, genesis, &hosts, port).await?);
+    }
+    let mut attempts = PORT_ATTEMPTS;
+    loop {
+        attempts -= 1;
+        let port = free_port(&hosts).map_err(ListenError::NoPort)?;
+        match start(seed, genesis, &hosts, port).await {
+            Err(StartError::Listen { .. }) if attempts > 0 => {}
+            started => return Ok(started?),
+        }
+    }
+}
+
+async fn start(seed: &[u8; 32], genesis: BlockHash, hosts: &[IpAddr], port: u16) -> Result<Peer, StartError> {
+    let config = PeerConfig {
+        secret: *seed,
+        listen: addresses(hosts, port),
+        genesis,
+        limits: PeerLimits::default(),
+        timeouts: Timeouts::default(),
+    };
+    Peer::start(config).await
+}
+
+/// IPv4 first, as it is what all have.
+fn hosts(ipv6: bool) -> Vec<IpAddr> {
+    let v6 = ipv6.then_some(IpAddr::V6(Ipv6Addr::LOCALHOST));
+    [IpAddr::V4(Ipv4Addr::LOCALHOST)].into_iter().chain(v6).collect()
+}
+
+fn addresses(hosts: &[IpAddr], port: u16) -> Vec<Multiaddr> {
+    let both = hosts.iter().flat_map(|host| {
+        let host = match host {
+            IpAddr::V4(host) => format!("/ip4/{host}"),
+            IpAddr::V6(host) => format!("/ip6/{host}"),
+        };
+        [format!("{host}/tcp/{port}"), format!("{host}/udp/{port}/quic-v1")]
+    });
+    both.map(|address| address.parse().expect("a loopback address is a multiaddress")).collect()
+}
+
+/// A port that nobody has, with either protocol, on any of the hosts.
+fn free_port(hosts: &[IpAddr]) -> io::Result<u16> {
+    let mut taken = io::Error::from(io::ErrorKind::AddrInUse);
+    for _ in 0..PORT_ATTEMPTS {
+        // Held until all are bound.
+        let first = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+        let port = first.local_addr()?.port();
+        let bound = hosts.iter().try_for_each(|host| {
+            UdpSocket::bind((*host, port))?;
+            if host.is_ipv6() { TcpListener::bind((*host, port)).map(drop) } else { Ok(()) }
+        });
+        match bound {
+            Ok(()) => return Ok(port),
+            Err(error) => taken = error,
+        }
+    }
+    Err(taken)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{addresses, free_port, hosts};
+
+    #[test]
+    fn a_host_without_ipv6_listens_on_what_it_has() {
+        let listed = |ipv6| addresses(&hosts(ipv6), 30_433).iter().map(ToString::to_string).collect::<Vec<_>>();
+        let v4 = ["/ip4/127.0.0.1/tcp/30433", "/ip4/127.0.0.1/udp/30433/quic-v1"];
+        assert_eq!(listed(false), v4);
+        assert_eq!(listed(true), [&v4[..], &["/ip6/::1/tcp/30433", "/ip6/::1/udp/30433/quic-v1"]].concat());
+    }
+
+    #[test]
+    fn a_free_port_is_free_for_udp_too() {
+        let port = free_port(&hosts(false)).expect("a port");
+        std::net::UdpSocket::bind(("127.0.0.1", port)).expect("nobody else has it");
+    }
+}
