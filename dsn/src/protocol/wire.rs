@@ -1,5 +1,6 @@
 //! Bytes and messages on a stream, with a limit on every length and every wait.
 
+use crate::scores::Deed;
 use bytes::{BufMut as _, BytesMut};
 use parity_scale_codec::{Decode, DecodeWithMemTracking, Encode};
 use runtime::codec::{self, decode_bounded};
@@ -50,6 +51,14 @@ pub enum WireError {
 }
 
 impl WireError {
+    /// What it says about the peer: that it fell silent, or that it does not keep to the protocol.
+    pub fn deed(&self) -> Deed {
+        match self {
+            Self::Idle { .. } | Self::Closed | Self::Io(_) => Deed::Failed,
+            Self::TooLong { .. } | Self::Decode { .. } => Deed::Lied,
+        }
+    }
+
     fn of_io(error: io::Error) -> Self {
         match error.kind() {
             io::ErrorKind::UnexpectedEof | io::ErrorKind::WriteZero => Self::Closed,

@@ -2,10 +2,13 @@
 #![allow(clippy::unwrap_used, reason = "tests may panic")]
 
 mod durability;
+mod faults;
+mod faulty;
 mod golden;
 mod hostile;
 mod loads;
 mod network;
+mod proxy;
 mod stores;
 mod support;
 mod transfer;
