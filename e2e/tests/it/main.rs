@@ -4,12 +4,17 @@
 mod ci;
 mod cli;
 mod crash;
+mod dev_providers;
+mod faults;
 mod files;
 mod http;
 mod leases;
 mod losses;
 mod metrics;
+mod prolong;
 mod proofs;
+#[path = "../../../dsn/tests/it/proxy.rs"]
+mod proxy;
 mod quickstart;
 mod refusals;
 mod resume;
