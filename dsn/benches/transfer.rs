@@ -9,7 +9,7 @@ mod support;
 
 use dsn::{Segment, SegmentReader, SegmentUpload, upload_segment};
 use futures::StreamExt as _;
-use pieces::{ErasureCode, PieceHash};
+use pieces::{ErasureCode, FileId, PieceHash};
 use runtime::crypto::AccountId;
 use runtime::terms::commitment_for;
 use std::time::Instant;
@@ -81,11 +81,12 @@ async fn one_segment() {
     let done = upload_segment(&client, upload, &segment).await.unwrap();
     rate("upload, 64 MiB, 2 of 4 (128 MiB are sent)", 64 * MIB, started);
     for (what, lost) in [("download, 64 MiB, data columns", 4), ("download, 64 MiB, one parity column", 0)] {
-        let mut targets: Vec<_> = holders.iter().map(|holder| Some(holder.target())).collect();
+        let mut targets: Vec<_> = holders.iter().map(|holder| Some(holder.holder())).collect();
         if let Some(target) = targets.get_mut(lost) {
             *target = None;
         }
-        let located = Segment { segment: 0, code: CODE, manifest: done.manifest.clone(), holders: targets };
+        let located =
+            Segment { file: FileId::ZERO, segment: 0, code: CODE, manifest: done.manifest.clone(), holders: targets };
         let reader = SegmentReader::new(client.clone(), located).unwrap();
         let started = Instant::now();
         let mut stripes = reader.stripes(0..CODE.stripe_count(done.manifest.len)).unwrap();

@@ -15,15 +15,17 @@ mod plan;
 mod window;
 
 use crate::net::{Peer, PeerTarget};
+use crate::pace::Pace;
 use bytes::Bytes;
 use column::{Columns, Waited};
 use futures::stream::{self, BoxStream, StreamExt as _};
-use pieces::{DecodeError, ErasureCode, SegmentDecoder, SegmentManifest, SliceError};
+use pieces::{DecodeError, ErasureCode, FileId, SegmentDecoder, SegmentManifest, SliceError};
 use plan::{DownloadPlan, Short};
+use runtime::crypto::AccountId;
 use std::collections::VecDeque;
 use std::ops::Range;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use window::{Windows, decode, stripes_per_window};
 
 /// Verified windows that wait for each column, beside the one that is being received.
@@ -33,7 +35,7 @@ pub const PREFETCH_WINDOWS: usize = 1;
 pub const READ_WINDOW_BYTES: u32 = 64 * 1024;
 /// What the transport takes in of each column before anybody reads it: yamux lets a sender go so far ahead at first.
 const RECEIVED_AHEAD_BYTES: u64 = 256 * 1024;
-/// A window that lacks at most this many columns is worth asking others for.
+/// Columns that are read beyond those that are needed, because some of these say nothing.
 pub const HEDGES_MAX: usize = 2;
 /// How long nothing has to come before others are asked too.
 pub const HEDGE_AFTER: Duration = Duration::from_secs(2);
@@ -50,9 +52,20 @@ pub fn read_bytes_max(code: &ErasureCode) -> u64 {
     column.saturating_mul(code.k.into()).saturating_add(hedges)
 }
 
+/// Who holds a piece.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Holder {
+    /// Its account, for logs.
+    pub provider: AccountId,
+    /// Where it is.
+    pub target: PeerTarget,
+}
+
 /// Where a segment is.
 #[derive(Clone, Debug)]
 pub struct Segment {
+    /// The file, for logs.
+    pub file: FileId,
     /// Segment of the file, from 0: for errors and logs.
     pub segment: u16,
     /// How it is coded.
@@ -60,7 +73,7 @@ pub struct Segment {
     /// Its length and the hashes of its pieces.
     pub manifest: SegmentManifest,
     /// Who holds each piece, in the order of columns; none where it is lost. Shorter counts as lost.
-    pub holders: Vec<Option<PeerTarget>>,
+    pub holders: Vec<Option<Holder>>,
 }
 
 /// Why a segment cannot be read.
@@ -154,7 +167,8 @@ impl SegmentReader {
                 && self.segment.holders.get(column).is_some_and(Option::is_some)
         });
         let reading = Reading {
-            plan: DownloadPlan::new(self.segment.code.k, known),
+            plan: DownloadPlan::new(self.segment.code.k, known).in_order(&self.order()),
+            pace: Pace::new(Instant::now()),
             columns: Columns::new(self.peer.clone(), Arc::clone(&self.segment), windows.clone()),
             decoder: Arc::clone(&self.decoder),
             segment: Arc::clone(&self.segment),
@@ -166,11 +180,19 @@ impl SegmentReader {
         let next = |mut reading: Reading| async move { Some((reading.next().await?, reading)) };
         Ok(stream::unfold(reading, next).boxed())
     }
+
+    /// The columns, those with the best holders first.
+    fn order(&self) -> Vec<usize> {
+        let holder = |column| self.segment.holders.get(usize::from(column)).and_then(Option::as_ref);
+        let holders = (0..self.segment.code.n).map(holder);
+        self.peer.judged().order(holders.map(|holder| holder.map(|holder| &holder.target.peer_key)))
+    }
 }
 
 /// A range that is being read.
 struct Reading {
     plan: DownloadPlan,
+    pace: Pace,
     columns: Columns,
     decoder: Arc<SegmentDecoder>,
     segment: Arc<Segment>,
@@ -217,6 +239,7 @@ impl Reading {
     /// Waits until `k` columns have given the window, and sees to it that as many are being read.
     async fn gather(&mut self, window: u64) -> Result<(), DownloadError> {
         let needed = usize::from(self.segment.code.k);
+        self.pace.step(needed);
         loop {
             let segment = self.segment.segment;
             let started = self.plan.start().map_err(|short| match short {
@@ -224,27 +247,48 @@ impl Reading {
                 Short::Busy => DownloadError::Busy { segment },
             })?;
             started.into_iter().for_each(|column| self.columns.start(column, window));
-            let missing = needed.saturating_sub(self.columns.gathered());
-            if missing == 0 {
+            if self.columns.gathered() >= needed {
                 // Only a window that was hedged has columns left over.
                 self.columns.stop_late().into_iter().for_each(|column| self.plan.slow(column));
                 return Ok(());
             }
-            let may_hedge = missing <= HEDGES_MAX && self.columns.late() < missing + HEDGES_MAX;
-            match self.columns.wait(may_hedge.then_some(HEDGE_AFTER)).await {
-                Waited::Gathered => {}
+            let hedge_at = Instant::now() + HEDGE_AFTER;
+            let limit = self.plan.has_ready().then(|| hedge_at.min(self.pace.judges_at()));
+            match self.columns.wait(limit).await {
+                Waited::Gathered { column } => self.pace.ready(column, Instant::now()),
                 Waited::Broke { column, had_sent } => self.plan.broke(column, had_sent),
                 Waited::Busy { column } => self.plan.busy(column),
                 Waited::Dead { column } => self.plan.dead(column),
-                Waited::Late => {
-                    if let Some(column) = self.plan.hedge() {
-                        tracing::debug!(segment = self.segment.segment, column, "a holder is slow, asking another");
-                        self.columns.start(column, window);
-                    } else {
-                        self.columns.no_more_hedges();
-                    }
-                }
+                Waited::Late if Instant::now() < hedge_at => self.replace_slow(window),
+                Waited::Late => self.hedge(window, needed),
             }
         }
+    }
+
+    /// Has others read what those lack that the rest has waited for too long.
+    fn replace_slow(&mut self, window: u64) {
+        let late = self.columns.late();
+        for column in self.pace.judge(late.iter().copied(), Instant::now()) {
+            if late.contains(&column)
+                && let Some(other) = self.plan.hedge()
+            {
+                self.columns.stop_slow(column);
+                self.plan.slow(column);
+                self.columns.start(other, window);
+            }
+        }
+    }
+
+    /// Nothing came for long: one more is asked, in the place of the one that says nothing for longest if there are
+    /// many already.
+    fn hedge(&mut self, window: u64, needed: usize) {
+        let Some(other) = self.plan.hedge() else { return };
+        if self.columns.count() >= needed + HEDGES_MAX
+            && let Some(silent) = self.columns.longest_late()
+        {
+            self.columns.stop_slow(silent);
+            self.plan.slow(silent);
+        }
+        self.columns.start(other, window);
     }
 }

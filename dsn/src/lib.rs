@@ -26,20 +26,23 @@
 pub mod admission;
 pub mod download;
 pub mod net;
+mod pace;
 pub mod protocol;
+pub mod scores;
 pub mod service;
 pub mod store;
 pub mod upload;
 
 pub use admission::{Admission, Admitted, AdmittedKind};
-pub use download::{DownloadError, Segment, SegmentReader, Stripes, read_bytes_max};
+pub use download::{DownloadError, Holder, Segment, SegmentReader, Stripes, read_bytes_max};
 pub use dsn_messages::{FrameError, Refusal, RefusalCode};
 pub use libp2p::Multiaddr;
-pub use net::{AlreadyServing, OpenError, Peer, PeerConfig, PeerLimits, PeerTarget, StartError, Timeouts};
+pub use net::{AlreadyServing, Judged, OpenError, Peer, PeerConfig, PeerLimits, PeerTarget, StartError, Timeouts};
 pub use protocol::get::{GetError, SliceStream};
 pub use protocol::have::{HAVE_HASHES_MAX, HaveError};
 pub use protocol::put::{Authority, PutAnswer, PutError, PutOpen, PutStream, UNIT_BYTES_MAX};
 pub use protocol::wire::WireError;
+pub use scores::{Deed, FaultCounts, Marked, Standing};
 pub use service::{Counted, PieceService, ServiceCounters, ServiceLimits};
 pub use store::{PieceKey, PieceRow, PieceStore, StoreError, StoreLimits, SweepReport};
 pub use upload::{

@@ -3,11 +3,13 @@
 mod actor;
 mod behaviour;
 mod config;
+mod judged;
 mod peer;
 mod permits;
 mod streams;
 mod target;
 
 pub use config::{PeerConfig, PeerLimits, Timeouts};
+pub use judged::Judged;
 pub use peer::{AlreadyServing, OpenError, Peer, StartError};
 pub use target::PeerTarget;

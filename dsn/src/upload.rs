@@ -1,34 +1,49 @@
 //! One segment to `n` holders at once.
 //!
 //! ```text
-//! StripeSource --stripes--> units --column 0--> its first candidate that accepts it
-//!                                 --column 1--> ..
-//! round 1: all columns.  round 2: the source again, for the columns that broke, to their next candidates.  ..
+//! StripeSource --stripes--> Feed --column 0--> its first candidate that accepts it
+//!                                --column 1--> ..
+//! a column that breaks:     the source again, for it alone, to its next candidate
+//! a column that is slow:    the same, and both go on: whoever commits first has it
 //! ```
 //!
-//! All columns advance together, at most [`COLUMN_UNITS_MAX`] units apart, so memory is bounded by that. A column that
-//! breaks leaves the others alone; it starts anew on its next candidate, as nothing of a broken piece is kept.
+//! All columns advance together, at most [`COLUMN_UNITS_MAX`] units apart, so memory is bounded by that; a column that the
+//! others wait for too long reads on by itself. A slot that was filled under raised caps never races: it is used once an
+//! earlier one has failed, or is too slow to be waited for.
 
-mod column;
+mod attempt;
+mod feed;
+mod parts;
 mod plan;
+mod race;
+
+pub(crate) use parts::Passes;
 
 use crate::net::{Peer, PeerTarget};
 use crate::protocol::put::{Authority, PutOpen};
 use bytes::Bytes;
-use column::{Column, Outcome, Part};
 use dsn_messages::RefusalCode;
-use futures::StreamExt as _;
-use futures::future::BoxFuture;
-use futures::stream::{BoxStream, FuturesUnordered};
+use feed::Feed;
+use futures::future::{BoxFuture, pending};
+use futures::stream::BoxStream;
 use parking_lot::Mutex;
+use parts::Parts;
 use pieces::{ErasureCode, SegmentManifest};
-use plan::UploadPlan;
+use plan::{Choice, UploadPlan};
+use race::Race;
 use runtime::crypto::{AccountId, PublicKey, Signature};
 use runtime::types::{SignedIntent, StorageCommitment};
 use std::collections::BTreeMap;
 use std::io;
+use std::time::Instant;
 use tokio::sync::mpsc;
+use tokio::time::sleep_until;
 
+pub use parts::{SLOW_PASSES_MAX, SPARE_PASSES_MAX};
+pub use race::{GIVE_UP_AFTER, RATE_MIN};
+
+/// Columns of a segment that can be reported as slow before that is looked at: all there can be.
+const LAGS_MAX: usize = 256;
 /// Units that wait for one holder.
 pub const COLUMN_UNITS_MAX: usize = 4;
 
@@ -59,6 +74,8 @@ pub trait StripeSource: Send + Sync {
 pub struct Candidate {
     /// The slot of the placement that names it. Used once in a segment.
     pub slot: u8,
+    /// The slot was filled after the placement's caps were raised: it is used only after an earlier one failed.
+    pub raised: bool,
     /// Where it is.
     pub target: PeerTarget,
     /// Its account.
@@ -133,8 +150,6 @@ pub enum UploadError {
         segment: u16,
         /// Columns without a holder.
         missing: Vec<u8>,
-        /// The promises for the others: they hold, and need not be asked for again.
-        holders: Vec<ColumnCommitment>,
         /// Everybody who failed, and why.
         failures: Vec<ColumnFailure>,
     },
@@ -169,8 +184,8 @@ fn describe(missing: &[u8], failures: &[ColumnFailure]) -> String {
     missing.iter().map(why).collect::<Vec<_>>().join("; ")
 }
 
-/// Uploads a segment: each column to its first candidate that takes it. A commitment counts once its fields and its
-/// signature are right.
+/// Uploads a segment: each column to its first candidate that takes it in good time. A commitment counts once its fields
+/// and its signature are right. Peers that are known to be bad are asked after others.
 ///
 /// # Errors
 /// A column is left without candidates, or the source fails; then everything is broken off.
@@ -180,107 +195,60 @@ pub async fn upload_segment(
     source: &dyn StripeSource,
 ) -> Result<UploadedSegment, UploadError> {
     let segment = upload.segment;
-    let columns = upload.columns.iter().map(|(index, candidates)| {
-        (*index, candidates.iter().cloned().map(|candidate| (candidate.slot, candidate)).collect())
-    });
-    let plan = UploadPlan::new(columns);
-    let mut missing = plan.columns();
-    let plan = Mutex::new(plan);
-    let mut holders: BTreeMap<u8, ColumnCommitment> = BTreeMap::new();
-    let mut failures = Vec::new();
-    let mut manifest: Option<SegmentManifest> = None;
-    loop {
-        // One column without a candidate is enough to fail: nothing is sent in vain.
-        if missing.iter().any(|index| !plan.lock().has_next(*index)) {
-            let (missing, holders) = (missing.into_iter().collect(), holders.into_values().collect());
-            return Err(UploadError::NoHolder { segment, missing, holders, failures });
-        }
-        let columns = missing.iter().map(|index| Column::new(peer, &upload, &plan, *index)).collect();
-        let stripes = source.open().await.map_err(|source| UploadError::Source { segment, source })?;
-        let (found, outcomes) = run(&upload, columns, stripes).await?;
-        if manifest.as_ref().is_some_and(|before| *before != found) {
-            return Err(UploadError::Stripes { segment, what: "other bytes than the first time" });
-        }
-        for Outcome { held, failed } in outcomes {
-            failures.extend(failed);
-            if let Some(held) = held {
-                missing.remove(&held.index);
-                holders.insert(held.index, held);
-            }
-        }
-        if missing.is_empty() {
-            return Ok(UploadedSegment { manifest: found, holders: holders.into_values().collect(), failures });
-        }
-        manifest = Some(found);
+    let plan = Mutex::new(upload.plan(peer));
+    let (lags, mut lagging) = mpsc::channel(LAGS_MAX);
+    let mut feed = Feed::new(&upload, &plan, lags);
+    let mut race = Race::new(peer, &upload, source, &plan);
+    for index in upload.columns.keys() {
+        let parts = Parts::fed(peer, source, *index, feed.add(*index));
+        race.give(*index, parts)?;
     }
-}
-
-/// Feeds all stripes to some columns and waits for what becomes of them.
-async fn run(
-    upload: &SegmentUpload,
-    columns: Vec<Column<'_>>,
-    stripes: StripeStream,
-) -> Result<(SegmentManifest, Vec<Outcome>), UploadError> {
-    let mut feeds = BTreeMap::new();
-    let mut sending = FuturesUnordered::new();
-    for column in columns {
-        let (feed, parts) = mpsc::channel(COLUMN_UNITS_MAX);
-        feeds.insert(column.index(), feed);
-        sending.push(column.send(parts));
-    }
-    let mut outcomes = Vec::new();
-    let feeding = feed(upload, stripes, feeds);
-    tokio::pin!(feeding);
-    // Both sides have to be polled: the columns take what the feed gives.
+    let stripes = source.open().await.map_err(|source| UploadError::Source { segment, source })?;
+    let mut feeding = std::pin::pin!(feed.run(stripes));
+    let mut manifest = None;
     let manifest = loop {
+        if race.is_done()
+            && let Some(manifest) = manifest
+        {
+            break manifest;
+        }
+        let check_at = race.check_at();
+        // All have to be polled: the columns take what the feed gives.
         tokio::select! {
-            fed = &mut feeding => break fed?,
-            Some(outcome) = sending.next() => outcomes.push(outcome),
+            fed = &mut feeding, if manifest.is_none() => manifest = Some(fed?),
+            Some(lag) = lagging.recv() => race.lagging(lag),
+            outcome = race.next() => race.ended(outcome)?,
+            () = until(check_at) => race.check()?,
         }
     };
-    while let Some(outcome) = sending.next().await {
-        outcomes.push(outcome);
+    let (holders, failures) = race.into_parts();
+    if holders
+        .iter()
+        .any(|held| manifest.piece_hashes.get(usize::from(held.index)) != Some(&held.commitment.piece_hash))
+    {
+        return Err(UploadError::Stripes { segment, what: "other bytes than the first time" });
     }
-    Ok((manifest, outcomes))
+    Ok(UploadedSegment { manifest, holders, failures })
 }
 
-/// Gives every column its units and the end. Columns that have failed are left out; the slowest sets the pace.
-async fn feed(
-    upload: &SegmentUpload,
-    mut stripes: StripeStream,
-    feeds: BTreeMap<u8, mpsc::Sender<Part>>,
-) -> Result<SegmentManifest, UploadError> {
-    let segment = upload.segment;
-    let n = usize::from(upload.code.n);
-    let wrong = |what| UploadError::Stripes { segment, what };
-    while let Some(item) = stripes.next().await {
-        match item.map_err(|source| UploadError::Source { segment, source })? {
-            StripeItem::Stripe(units) => {
-                if units.len() != n {
-                    return Err(wrong("a stripe of another number of units"));
-                }
-                for (index, feed) in &feeds {
-                    let unit = units.get(usize::from(*index)).ok_or_else(|| wrong("no such column"))?;
-                    // A column that has failed has dropped its end.
-                    drop(feed.send(Part::Unit(unit.clone())).await);
-                }
-            }
-            StripeItem::End(manifest) => {
-                if manifest.piece_hashes.len() != n {
-                    return Err(wrong("another number of hashes"));
-                }
-                for (index, feed) in &feeds {
-                    let hash = manifest.piece_hashes.get(usize::from(*index)).ok_or_else(|| wrong("no such column"))?;
-                    drop(feed.send(Part::End(*hash)).await);
-                }
-                return Ok(manifest);
-            }
-        }
+async fn until(at: Option<Instant>) {
+    match at {
+        Some(at) => sleep_until(at.into()).await,
+        None => pending().await,
     }
-    Err(wrong("no end"))
 }
 
 impl SegmentUpload {
+    fn plan(&self, peer: &Peer) -> UploadPlan<Candidate> {
+        let choice = |candidate: &Candidate| Choice {
+            slot: candidate.slot,
+            raised: candidate.raised,
+            standing: peer.judged().standing(&candidate.target.peer_key),
+            candidate: candidate.clone(),
+        };
+        UploadPlan::new(self.columns.iter().map(|(index, all)| (*index, all.iter().map(choice).collect())))
+    }
+
     fn open(&self, index: u8, slot: u8) -> PutOpen {
         let authority = Authority::Intent(self.intent.clone());
         PutOpen { authority, segment: self.segment, index, slot, piece_bytes_max: self.piece_bytes_max }

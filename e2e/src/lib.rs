@@ -83,7 +83,16 @@ impl Network {
     /// # Errors
     /// If it ends or is not ready in time, with what it printed.
     pub fn start(&self) -> anyhow::Result<Node> {
-        Node::start(Command::new(node_binary()).args(["--chain", &self.chain, "--base-path"]).arg(self.base.path()))
+        self.start_with(&[])
+    }
+
+    /// As [`start`](Self::start), with more arguments.
+    ///
+    /// # Errors
+    /// If it ends or is not ready in time, with what it printed.
+    pub fn start_with(&self, args: &[&str]) -> anyhow::Result<Node> {
+        let mut command = Command::new(node_binary());
+        Node::start(command.args(["--chain", &self.chain, "--base-path"]).arg(self.base.path()).args(args))
     }
 }
 
@@ -153,6 +162,15 @@ impl Node {
     #[must_use]
     pub fn printed(&self) -> &[String] {
         &self.printed
+    }
+
+    /// A line that it has printed before it was ready and that contains `text`.
+    ///
+    /// # Errors
+    /// If there is none, with what it printed.
+    pub fn printed_line(&self, text: &str) -> anyhow::Result<&str> {
+        let found = self.printed.iter().find(|line| line.contains(text));
+        found.map(String::as_str).with_context(|| format!("no line with {text:?}; printed: {:#?}", self.printed))
     }
 
     /// `http://127.0.0.1:PORT`.

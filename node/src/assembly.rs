@@ -26,6 +26,7 @@ use crate::backend::{Payer, SystemInfo, backend, listen_lines};
 use crate::base_path::BasePath;
 use crate::chain::{Chain, ValidatorKeys};
 use crate::cli::ExitReason;
+use crate::dev_providers;
 use crate::fetch::Fetch;
 use crate::gateway::{Gateway, GatewayParts};
 use crate::keystore::{Keystore, read_key_file};
@@ -57,6 +58,8 @@ pub struct NodeConfig {
     pub metrics: MetricsPort,
     /// Bytes each provider may keep.
     pub storage_quota: Option<u64>,
+    /// How many providers of a development chain this node runs, if not those of its genesis.
+    pub dev_providers: Option<u32>,
 }
 
 /// A running node.
@@ -73,6 +76,7 @@ pub struct Node {
 impl Node {
     /// Starts every part; returns once the API answers.
     pub async fn start(spec: ChainSpec, base: &BasePath, config: NodeConfig) -> anyhow::Result<Self> {
+        let providers_wanted = dev_providers::count(&spec, config.dev_providers)?;
         prepare_folders(base)?;
         let keystore = Arc::new(Keystore::open(&base.keystore(), &spec)?);
         let ledger = open_ledger(&spec, base, &config).await?;
@@ -93,7 +97,7 @@ impl Node {
         }
 
         let mut providers = Vec::new();
-        for keys in provider_keys(&spec)? {
+        for keys in provider_keys(&spec, providers_wanted)? {
             providers.push(Provider::start(chain.clone(), base, keys, config.storage_quota).await?);
         }
         let seed = match &config.node_key_file {
@@ -109,6 +113,7 @@ impl Node {
         peers.flat_map(listen_lines).for_each(|address| tracing::info!("DSN listening on {address}"));
 
         let submitter = Arc::new(Submitter::new(chain.clone()));
+        dev_providers::register(&spec, &chain, &submitter, &keystore, &providers).await?;
         for provider in &providers {
             provider.announce(&chain, &submitter).await?;
         }
@@ -214,14 +219,15 @@ fn validator_keys(spec: &ChainSpec) -> anyhow::Result<ValidatorKeys> {
     bail!("this node does not have the key of validator {} of chain {}", validator.account, spec.id)
 }
 
-/// The chain's providers whose keys this node has: on development chains, the well-known ones.
-fn provider_keys(spec: &ChainSpec) -> anyhow::Result<Vec<ProviderKeys>> {
+/// The first `count` of the chain's providers whose keys this node has: on development chains, the well-known ones.
+fn provider_keys(spec: &ChainSpec, count: u32) -> anyhow::Result<Vec<ProviderKeys>> {
+    let of_genesis = u32::try_from(spec.genesis.providers.len())?;
     let mut found = Vec::new();
-    for index in 0..u32::try_from(spec.genesis.providers.len())? {
+    for index in 0..count {
         let keys = ProviderKeys::development(index)?;
         let account = keys.account.account();
-        let recorded = spec.genesis.providers.iter().any(|provider| provider.account == account);
-        if recorded && spec.chain_type == ChainType::Development {
+        let is_ours = index >= of_genesis || spec.genesis.providers.iter().any(|known| known.account == account);
+        if is_ours && spec.chain_type == ChainType::Development {
             found.push(keys);
         }
     }

@@ -1,6 +1,6 @@
 //! Who provides, as the ledger records it: from a provider's number to a peer that can be asked.
 
-use dsn::PeerTarget;
+use dsn::{Holder, PeerTarget};
 use pieces::FileId;
 use runtime::crypto::PublicKey;
 use runtime::state::{ReadTables, StateError};
@@ -10,6 +10,11 @@ use runtime::types::{Height, Text};
 /// Where a provider's peer is.
 pub fn target(provider: &Provider) -> PeerTarget {
     PeerTarget::new(provider.peer_key, provider.addresses.iter().map(Text::as_str))
+}
+
+/// A provider as a holder of pieces.
+pub fn holder(provider: &Provider) -> Holder {
+    Holder { provider: provider.account, target: target(provider) }
 }
 
 /// The service key that signs at `height`: the last whose height has come.

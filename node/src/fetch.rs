@@ -16,7 +16,7 @@ use rpc::{ApiError, TryAgain};
 use runtime::tables::File;
 
 use crate::chain::Chain;
-use crate::directory::{holders, live_file, target};
+use crate::directory::{holder, holders, live_file};
 use crate::errors::of_state;
 use crate::traffic::Traffic;
 
@@ -79,10 +79,11 @@ impl Fetch {
         live_file(&state, &id, state.head().header.epoch).map_err(of_state)?.ok_or_else(|| no_file(id))?;
         let (entry, providers) = holders(&state, &id, segment).map_err(of_state)?;
         let segment = DsnSegment {
+            file: id,
             segment,
             code,
             manifest: SegmentManifest { len: entry.len, piece_hashes: entry.piece_hashes },
-            holders: providers.iter().map(|provider| provider.as_ref().map(target)).collect(),
+            holders: providers.iter().map(|provider| provider.as_ref().map(holder)).collect(),
         };
         SegmentReader::new(self.peer.clone(), segment).map_err(of_download)
     }

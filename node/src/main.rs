@@ -10,6 +10,7 @@ mod base_path;
 mod chain;
 mod cli;
 mod deal_nonces;
+mod dev_providers;
 mod directory;
 mod errors;
 mod fetch;

@@ -96,12 +96,16 @@ impl Provider {
         &self.service
     }
 
+    /// Where it listens, as the ledger records it.
+    pub fn addresses(&self) -> anyhow::Result<Vec<Text<128>>> {
+        let addresses = self.peer.listen_addresses();
+        Ok(addresses.iter().map(|address| Text::new(address.to_string())).collect::<Result<_, _>>()?)
+    }
+
     /// Has the ledger record where the peer listens, if it does not yet.
     pub async fn announce(&self, chain: &Chain, submitter: &Submitter) -> anyhow::Result<()> {
         let account = self.account.account();
-        let addresses = self.peer.listen_addresses();
-        let addresses: Vec<Text<128>> =
-            addresses.iter().map(|address| Text::new(address.to_string())).collect::<Result<_, _>>()?;
+        let addresses = self.addresses()?;
         let state = chain.ledger().state();
         let number = state.read::<ProviderNumbers>(&account)?;
         let number = number.with_context(|| format!("the ledger has no provider {account}"))?;

@@ -120,6 +120,16 @@ pub enum TryAgain {
         /// Its address, or how it was addressed.
         provider: String,
     },
+    /// Pieces found no provider.
+    #[error("no provider takes {}", missing_pieces(*segment, pieces, providers))]
+    NoProvider {
+        /// Segment of the file, from 0.
+        segment: u32,
+        /// Pieces of the segment that nobody took.
+        pieces: Vec<u8>,
+        /// Who was asked and why not, in words.
+        providers: Vec<(String, String)>,
+    },
     /// The upload goes on, but its block was not final in time.
     #[error("upload {upload_id} is not final yet")]
     Unfinished {
@@ -132,6 +142,12 @@ pub enum TryAgain {
     },
 }
 
+fn missing_pieces(segment: u32, pieces: &[u8], providers: &[(String, String)]) -> String {
+    let pieces: Vec<_> = pieces.iter().map(ToString::to_string).collect();
+    let asked: Vec<_> = providers.iter().map(|(provider, reason)| format!("{provider}: {reason}")).collect();
+    format!("piece {} of segment {segment} ({})", pieces.join(", "), asked.join("; "))
+}
+
 impl TryAgain {
     fn data(&self) -> Value {
         match self {
@@ -140,6 +156,12 @@ impl TryAgain {
             Self::Stopping => json!({ "reason": "stopping" }),
             Self::NoPeers => json!({ "reason": "noPeers" }),
             Self::ProviderUnavailable { provider } => json!({ "reason": "providerUnavailable", "provider": provider }),
+            Self::NoProvider { segment, pieces, providers } => {
+                let asked =
+                    providers.iter().map(|(provider, reason)| json!({ "provider": provider, "reason": reason }));
+                let asked: Vec<_> = asked.collect();
+                json!({ "reason": "noProvider", "segment": segment, "pieces": pieces, "providers": asked })
+            }
             Self::Unfinished { upload_id, file_id, tx_hash } => {
                 let mut data = json!({ "reason": "unfinished", "uploadId": upload_id });
                 if let (Some(fields), Some(file)) = (data.as_object_mut(), file_id) {

@@ -1,9 +1,10 @@
 //! The columns that are being read.
 
 use super::window::Windows;
-use super::{PREFETCH_WINDOWS, Segment};
+use super::{Holder, PREFETCH_WINDOWS, Segment};
 use crate::net::{OpenError, Peer, PeerTarget};
 use crate::protocol::get::GetError;
+use crate::scores::Deed;
 use crate::service::chain;
 use dsn_messages::RefusalCode;
 use pieces::{PieceHash, VerifiedSlice};
@@ -12,13 +13,29 @@ use std::future::poll_fn;
 use std::ops::Range;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
-use tokio::time::timeout;
+use tokio::time::timeout_at;
 use tokio_util::task::AbortOnDropHandle;
 use tracing::warn;
 
-type Received = Result<VerifiedSlice, GetError>;
+/// A holder that another one was faster than is called slow if it was waited for this long: it may have been asked last.
+const SLOW_AFTER: Duration = Duration::from_millis(1_500);
+/// A reader that pauses for longer may lose its streams, and that is no fault of the holders.
+const PAUSE: Duration = Duration::from_secs(5);
+/// The speed of a holder is noted after so many bytes,
+const MEASURED_BYTES: u64 = 1024 * 1024;
+/// or after it was waited for so long.
+const MEASURED_WAIT: Duration = Duration::from_millis(200);
+
+type Received = Result<VerifiedSlice, Broken>;
+
+/// Why no more comes.
+struct Broken {
+    error: GetError,
+    /// The reader had not taken anything for long.
+    after_pause: bool,
+}
 
 /// A column that is being read.
 struct Running {
@@ -26,20 +43,22 @@ struct Running {
     /// Its share of the window that is being gathered.
     slice: Option<VerifiedSlice>,
     had_sent: bool,
+    /// Since when it is waited for.
+    since: Instant,
     _task: AbortOnDropHandle<()>,
 }
 
 /// What happened while the window was being gathered.
 pub(super) enum Waited {
     /// A column has given its share.
-    Gathered,
+    Gathered { column: u8 },
     /// A column's stream broke.
     Broke { column: u8, had_sent: bool },
     /// A column's holder, or this peer, has no room for one more reader now.
     Busy { column: u8 },
     /// A column's holder is of no use.
     Dead { column: u8 },
-    /// Nothing came for long.
+    /// Nothing came until the time that was given.
     Late,
 }
 
@@ -49,29 +68,28 @@ pub(super) struct Columns {
     segment: Arc<Segment>,
     windows: Windows,
     running: BTreeMap<u8, Running>,
-    /// Cleared when there is nobody left to ask as well.
-    may_hedge: bool,
 }
 
 impl Columns {
     pub(super) fn new(peer: Peer, segment: Arc<Segment>, windows: Windows) -> Self {
-        Self { peer, segment, windows, running: BTreeMap::new(), may_hedge: true }
+        Self { peer, segment, windows, running: BTreeMap::new() }
     }
 
     /// Starts to read a column from a window on.
     pub(super) fn start(&mut self, column: u8, window: u64) {
-        let holder = self.segment.holders.get(usize::from(column)).cloned().flatten();
+        let holder = self.holder(column).cloned();
         let piece = self.segment.manifest.piece_hashes.get(usize::from(column)).copied();
         let (sender, windows) = mpsc::channel(PREFETCH_WINDOWS);
         let (range, piece_bytes) = (self.windows.piece_range_from(window), self.windows.piece_bytes());
         let (peer, window_bytes) = (self.peer.clone(), self.windows.window_bytes());
         let task = tokio::spawn(async move {
-            if let (Some(target), Some(piece)) = (holder, piece) {
+            if let (Some(Holder { target, .. }), Some(piece)) = (holder, piece) {
                 let read = Read { target, piece, piece_bytes, range, window_bytes };
                 read.run(&peer, &sender).await;
             }
         });
-        let running = Running { windows, slice: None, had_sent: false, _task: AbortOnDropHandle::new(task) };
+        let since = Instant::now();
+        let running = Running { windows, slice: None, had_sent: false, since, _task: AbortOnDropHandle::new(task) };
         self.running.insert(column, running);
     }
 
@@ -80,18 +98,28 @@ impl Columns {
         self.running.values().filter(|running| running.slice.is_some()).count()
     }
 
-    /// Columns that have not.
-    pub(super) fn late(&self) -> usize {
-        self.running.len() - self.gathered()
+    /// Columns that are being read.
+    pub(super) fn count(&self) -> usize {
+        self.running.len()
     }
 
-    /// Waits until something happens, or nothing does for `hedge_after`.
-    pub(super) async fn wait(&mut self, hedge_after: Option<Duration>) -> Waited {
-        let may_hedge = self.may_hedge;
+    /// Columns that have not given their share.
+    pub(super) fn late(&self) -> Vec<u8> {
+        self.running.iter().filter(|(_, running)| running.slice.is_none()).map(|(column, _)| *column).collect()
+    }
+
+    /// The one of them that is waited for longest.
+    pub(super) fn longest_late(&self) -> Option<u8> {
+        let late = self.running.iter().filter(|(_, running)| running.slice.is_none());
+        late.min_by_key(|(_, running)| running.since).map(|(column, _)| *column)
+    }
+
+    /// Waits until something happens, or nothing does until `limit`.
+    pub(super) async fn wait(&mut self, limit: Option<Instant>) -> Waited {
         let next = poll_fn(|cx| self.poll_next(cx));
-        let received = match hedge_after {
-            Some(limit) if may_hedge => timeout(limit, next).await.ok(),
-            _ => Some(next.await),
+        let received = match limit {
+            Some(limit) => timeout_at(limit.into(), next).await.ok(),
+            None => Some(next.await),
         };
         match received {
             None => Waited::Late,
@@ -100,30 +128,45 @@ impl Columns {
                     running.slice = Some(slice);
                     running.had_sent = true;
                 }
-                Waited::Gathered
+                Waited::Gathered { column }
             }
-            Some((column, Some(Err(error)))) => self.fail(column, Some(&error)),
+            Some((column, Some(Err(broken)))) => self.fail(column, Some(&broken)),
             Some((column, None)) => self.fail(column, None),
         }
     }
 
-    /// There is nobody else to ask.
-    pub(super) fn no_more_hedges(&mut self) {
-        self.may_hedge = false;
-    }
-
     /// The shares of the window, and on to the next.
     pub(super) fn take(&mut self) -> Vec<(u8, VerifiedSlice)> {
-        let shares = self.running.iter_mut().filter_map(|(column, running)| Some((*column, running.slice.take()?)));
+        let now = Instant::now();
+        let shares = self.running.iter_mut().filter_map(|(column, running)| {
+            running.since = now;
+            Some((*column, running.slice.take()?))
+        });
         shares.collect()
     }
 
     /// Ends the columns that have not given their share.
     pub(super) fn stop_late(&mut self) -> Vec<u8> {
-        let late = self.running.iter().filter(|(_, running)| running.slice.is_none());
-        let late: Vec<u8> = late.map(|(column, _)| *column).collect();
-        late.iter().for_each(|column| drop(self.running.remove(column)));
+        let late = self.late();
+        for column in &late {
+            let waited = self.running.get(column).map_or(Duration::ZERO, |running| running.since.elapsed());
+            if waited < SLOW_AFTER {
+                self.running.remove(column);
+            } else {
+                self.stop_slow(*column);
+            }
+        }
         late
+    }
+
+    /// Ends a column whose holder is slow.
+    pub(super) fn stop_slow(&mut self, column: u8) {
+        let Some(running) = self.running.remove(&column) else { return };
+        let (waited, Some(holder)) = (running.since.elapsed(), self.holder(column)) else { return };
+        let (Segment { file, segment, .. }, Holder { provider, target }) = (&*self.segment, holder);
+        let reason = format!("the others waited {:.1} s for it", waited.as_secs_f64());
+        warn!(%file, segment, column, %provider, peer = %target, reason, "a holder is slow, reading from another");
+        self.peer.judged().note(target.peer_key, Deed::Slow);
     }
 
     /// Ends all columns.
@@ -143,13 +186,24 @@ impl Columns {
         Poll::Pending
     }
 
-    fn fail(&mut self, column: u8, error: Option<&GetError>) -> Waited {
+    fn holder(&self, column: u8) -> Option<&Holder> {
+        self.segment.holders.get(usize::from(column)).and_then(Option::as_ref)
+    }
+
+    fn fail(&mut self, column: u8, broken: Option<&Broken>) -> Waited {
         let had_sent = self.running.remove(&column).is_some_and(|running| running.had_sent);
-        let holder = self.segment.holders.get(usize::from(column)).and_then(Option::as_ref);
-        let holder = holder.map(ToString::to_string).unwrap_or_default();
-        let why = error.map_or_else(|| "it ended too early".to_owned(), |error| chain(error));
-        warn!(segment = self.segment.segment, column, holder, why, "cannot read a piece from its holder");
+        let error = broken.map(|broken| &broken.error);
+        if let Some(Holder { provider, target }) = self.holder(column) {
+            let Segment { file, segment, .. } = &*self.segment;
+            let reason = error.map_or_else(|| "it ended too early".to_owned(), |error| chain(error));
+            warn!(%file, segment, column, %provider, peer = %target, reason, "cannot read a piece from its holder");
+            let deed = broken.filter(|broken| !broken.after_pause || broken.error.is_lie());
+            if let Some(deed) = deed.and_then(|broken| broken.error.deed()) {
+                self.peer.judged().note(target.peer_key, deed);
+            }
+        }
         match error {
+            Some(GetError::Wire { source, .. }) if source.deed() == Deed::Lied => Waited::Dead { column },
             Some(GetError::Wire { .. } | GetError::Timeout { .. }) => Waited::Broke { column, had_sent },
             Some(GetError::Open { source: OpenError::Busy | OpenError::Stopped, .. }) => Waited::Busy { column },
             Some(GetError::Refused { refusal, .. }) if refusal.code == RefusalCode::Busy => Waited::Busy { column },
@@ -172,18 +226,51 @@ impl Read {
         let Self { target, piece, piece_bytes, range, window_bytes } = self;
         let mut slices = match peer.get_in_windows(&target, piece, piece_bytes, range, window_bytes).await {
             Ok(slices) => slices,
-            Err(error) => return drop(sender.send(Err(error)).await),
+            Err(error) => return drop(sender.send(Err(Broken { error, after_pause: false })).await),
         };
+        let mut speed = Speed::default();
+        let mut pause = Duration::ZERO;
         loop {
+            let asked = Instant::now();
             let received = match slices.next().await {
-                Ok(Some(slice)) => Ok(slice),
-                Ok(None) => return,
-                Err(error) => Err(error),
+                Ok(Some(slice)) => {
+                    speed.add(&slice, asked.elapsed());
+                    Ok(slice)
+                }
+                Ok(None) => break,
+                Err(error) => Err(Broken { error, after_pause: pause >= PAUSE }),
             };
+            if speed.bytes >= MEASURED_BYTES || speed.waited >= MEASURED_WAIT {
+                peer.judged().note(target.peer_key, std::mem::take(&mut speed).deed());
+            }
             let is_last = received.is_err();
+            let came = Instant::now();
             if sender.send(received).await.is_err() || is_last {
                 return;
             }
+            pause = came.elapsed();
         }
+        if speed.bytes > 0 {
+            peer.judged().note(target.peer_key, speed.deed());
+        }
+    }
+}
+
+/// What came, and how long it was waited for.
+#[derive(Default)]
+struct Speed {
+    bytes: u64,
+    waited: Duration,
+}
+
+impl Speed {
+    fn add(&mut self, slice: &VerifiedSlice, waited: Duration) {
+        let range = slice.range();
+        self.bytes += range.end.saturating_sub(range.start);
+        self.waited += waited;
+    }
+
+    fn deed(self) -> Deed {
+        Deed::Gave { bytes: self.bytes, waited: self.waited }
     }
 }

@@ -5,7 +5,7 @@
 enum State {
     /// Not asked, or to be asked again.
     Ready,
-    /// Slower than others: asked again only if nobody else is left.
+    /// Slower than others, or broke off: asked again only if nobody else is left.
     Slow,
     /// Being read.
     Active,
@@ -24,18 +24,28 @@ pub(super) enum Short {
     Busy,
 }
 
-/// Which columns of a segment to read. Data columns come first, as they need no decoding.
+/// Which columns of a segment to read. Of those that are alike data columns come first, as they need no decoding.
 #[derive(Clone, Debug)]
 pub(super) struct DownloadPlan {
     k: usize,
     states: Vec<State>,
+    /// All columns, those to ask first in front.
+    order: Vec<u8>,
 }
 
 impl DownloadPlan {
     /// A plan to read any `k` of these columns; `known` says of each whether it has a holder to ask.
     pub(super) fn new(k: u8, known: impl IntoIterator<Item = bool>) -> Self {
-        let states = known.into_iter().map(|known| if known { State::Ready } else { State::Dead }).collect();
-        Self { k: usize::from(k), states }
+        let states: Vec<_> = known.into_iter().map(|known| if known { State::Ready } else { State::Dead }).collect();
+        let order = (0..=u8::MAX).zip(&states).map(|(column, _)| column).collect();
+        Self { k: usize::from(k), states, order }
+    }
+
+    /// The same plan with the columns in this order, each of which comes once.
+    pub(super) fn in_order(mut self, order: &[usize]) -> Self {
+        let place = |column: &u8| order.iter().position(|wanted| *wanted == usize::from(*column));
+        self.order.sort_by_key(|column| place(column).unwrap_or(order.len()));
+        self
     }
 
     /// Columns that may still be read.
@@ -70,10 +80,15 @@ impl DownloadPlan {
         Some(next)
     }
 
-    /// A column's stream broke. It may be asked again if it had sent something since it was started, as a reader that
-    /// pauses for long loses its streams; each time it comes further, so this ends.
+    /// Whether there is somebody to ask who was not asked yet.
+    pub(super) fn has_ready(&self) -> bool {
+        self.first(State::Ready).is_some()
+    }
+
+    /// A column's stream broke. It may be asked again, after others, if it had sent something since it was started, as
+    /// a reader that pauses for long loses its streams; each time it comes further, so this ends.
     pub(super) fn broke(&mut self, column: u8, had_sent: bool) {
-        self.set(column, if had_sent { State::Ready } else { State::Dead });
+        self.set(column, if had_sent { State::Slow } else { State::Dead });
     }
 
     /// A column's holder, or this peer, has no room for one more reader now.
@@ -102,7 +117,8 @@ impl DownloadPlan {
     }
 
     fn columns(&self, wanted: State) -> impl Iterator<Item = u8> {
-        (0..=u8::MAX).zip(&self.states).filter(move |(_, state)| **state == wanted).map(|(column, _)| column)
+        let is_wanted = move |column: &u8| self.states.get(usize::from(*column)) == Some(&wanted);
+        self.order.iter().copied().filter(is_wanted)
     }
 
     fn set(&mut self, column: u8, state: State) {

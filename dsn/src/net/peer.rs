@@ -3,12 +3,15 @@
 use super::actor::{Actor, Command};
 use super::behaviour::Behaviour;
 use super::config::{PeerConfig, Timeouts};
+use super::judged::Judged;
 use super::permits::Permits;
 use super::streams::WantedStream;
 use super::target::{ADDRESSES_MAX, PeerTarget};
 use crate::protocol::wire::Wire;
 use crate::protocol::{Protocol, ProtocolNames};
+use crate::scores::Deed;
 use crate::service::PieceService;
+use crate::upload::Passes;
 use libp2p::identity::{self, Keypair};
 use libp2p::multiaddr::Protocol as MultiaddrPart;
 use libp2p::{Multiaddr, PeerId, SwarmBuilder, noise, tcp, yamux};
@@ -139,8 +142,20 @@ struct Inner {
     service: Arc<OnceLock<PieceService>>,
     permits: Permits,
     timeouts: Timeouts,
+    judged: Judged,
+    passes: Passes,
     /// Closed once the actor has ended.
     ended: watch::Receiver<()>,
+}
+
+impl OpenError {
+    /// What it says about the peer, if anything.
+    pub fn deed(&self) -> Option<Deed> {
+        match self {
+            Self::Key { .. } | Self::Busy | Self::Stopped => None,
+            Self::Dial { .. } | Self::NotSpoken { .. } | Self::Lost { .. } | Self::Timeout { .. } => Some(Deed::Failed),
+        }
+    }
 }
 
 impl fmt::Debug for Peer {
@@ -192,7 +207,9 @@ impl Peer {
         });
         let (permits, timeouts) = (Permits::new(config.limits.streams_per_peer), config.timeouts);
         let key = PeerKey::from_bytes(key);
-        let inner = Inner { key, id, names, commands, status, serving, service, permits, timeouts, ended };
+        let (judged, passes) = (Judged::new(), Passes::new());
+        let inner =
+            Inner { key, id, names, commands, status, serving, service, permits, timeouts, judged, passes, ended };
         let peer = Self { inner: Arc::new(inner) };
         peer.wait_until_listening(&config.listen).await?;
         Ok(peer)
@@ -231,6 +248,15 @@ impl Peer {
     /// How long this peer waits for others.
     pub fn timeouts(&self) -> Timeouts {
         self.inner.timeouts
+    }
+
+    /// What it has seen of other peers.
+    pub fn judged(&self) -> &Judged {
+        &self.inner.judged
+    }
+
+    pub(crate) fn passes(&self) -> &Passes {
+        &self.inner.passes
     }
 
     /// Serves a store to other peers from now on, and to this peer itself.

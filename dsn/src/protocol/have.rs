@@ -3,6 +3,7 @@
 use super::Protocol;
 use super::wire::{Wire, WireError};
 use crate::net::{OpenError, Peer, PeerTarget};
+use crate::scores::Deed;
 use crate::service::Served;
 use crate::store::PieceStore;
 use dsn_messages::Refusal;
@@ -61,6 +62,19 @@ pub enum HaveError {
         /// The peer.
         peer: String,
     },
+}
+
+impl HaveError {
+    /// What it says about the peer, if anything: to refuse is no fault.
+    pub fn deed(&self) -> Option<Deed> {
+        match self {
+            Self::Open { source, .. } => source.deed(),
+            Self::Wire { source, .. } => Some(source.deed()),
+            Self::Timeout { .. } => Some(Deed::Failed),
+            Self::Length { .. } => Some(Deed::Lied),
+            Self::TooMany { .. } | Self::Refused { .. } => None,
+        }
+    }
 }
 
 impl Peer {

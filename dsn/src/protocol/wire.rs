@@ -1,5 +1,6 @@
 //! Bytes and messages on a stream, with a limit on every length and every wait.
 
+use crate::scores::Deed;
 use bytes::BytesMut;
 use dsn_messages::{FrameError, FrameReader, Message, frame};
 use std::fmt;
@@ -33,6 +34,14 @@ pub enum WireError {
 }
 
 impl WireError {
+    /// What it says about the peer: that it fell silent, or that it does not keep to the protocol.
+    pub fn deed(&self) -> Deed {
+        match self {
+            Self::Idle { .. } | Self::Closed | Self::Io(_) => Deed::Failed,
+            Self::Frame(_) => Deed::Lied,
+        }
+    }
+
     fn of_io(error: io::Error) -> Self {
         match error.kind() {
             io::ErrorKind::UnexpectedEof | io::ErrorKind::WriteZero => Self::Closed,

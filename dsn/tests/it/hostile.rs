@@ -18,15 +18,15 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use tokio_util::task::AbortOnDropHandle;
 
 /// A peer that speaks raw bytes.
-struct Raw {
+pub struct Raw {
     key: PeerKey,
     address: Multiaddr,
-    control: libp2p_stream::Control,
+    pub control: libp2p_stream::Control,
     _swarm: AbortOnDropHandle<()>,
 }
 
 impl Raw {
-    async fn start() -> Self {
+    pub async fn start() -> Self {
         let pair = Keypair::generate_ed25519();
         let key = pair.clone().try_into_ed25519().unwrap().public().to_bytes();
         let mut swarm: Swarm<libp2p_stream::Behaviour> = SwarmBuilder::with_existing_identity(pair)
@@ -52,7 +52,7 @@ impl Raw {
         Self { key: PeerKey::from_bytes(key), address, control, _swarm: AbortOnDropHandle::new(tokio::spawn(run)) }
     }
 
-    fn target(&self) -> PeerTarget {
+    pub fn target(&self) -> PeerTarget {
         PeerTarget { peer_key: self.key, addresses: vec![self.address.clone()] }
     }
 
@@ -64,16 +64,16 @@ impl Raw {
     }
 }
 
-fn protocol(verb: &str) -> StreamProtocol {
+pub fn protocol(verb: &str) -> StreamProtocol {
     StreamProtocol::try_from_owned(format!("/piecewise/{GENESIS}/{verb}/1")).unwrap()
 }
 
-fn frame(message: &impl Encode) -> Vec<u8> {
+pub fn frame(message: &impl Encode) -> Vec<u8> {
     let bytes = message.encode();
     [&u32::try_from(bytes.len()).unwrap().to_be_bytes()[..], &bytes].concat()
 }
 
-async fn read_frame<M: Decode>(stream: &mut Stream) -> M {
+pub async fn read_frame<M: Decode>(stream: &mut Stream) -> M {
     let mut length = [0; 4];
     stream.read_exact(&mut length).await.unwrap();
     let mut bytes = vec![0; usize::try_from(u32::from_be_bytes(length)).unwrap()];
@@ -82,7 +82,7 @@ async fn read_frame<M: Decode>(stream: &mut Stream) -> M {
 }
 
 /// Whatever still comes until the stream ends.
-async fn rest(stream: &mut Stream) -> Vec<u8> {
+pub async fn rest(stream: &mut Stream) -> Vec<u8> {
     let mut bytes = Vec::new();
     // A reset is as good as an end.
     drop(stream.read_to_end(&mut bytes).await);
@@ -221,7 +221,9 @@ pub enum Lie {
     None,
     FlipInWindow(usize),
     EndInWindow(usize),
+    TooManyInWindow(usize),
     SilentInWindow(usize),
+    SilentFromTheStart,
     NotEvenHeader,
 }
 
@@ -304,6 +306,10 @@ impl Stuck {
 
 async fn serve(mut stream: Stream, piece: &[u8], lie: Lie, counts: &Counts) {
     let request: GetRequest = read_frame(&mut stream).await;
+    if matches!(lie, Lie::SilentFromTheStart) {
+        rest(&mut stream).await;
+        return;
+    }
     let reply = if matches!(lie, Lie::NotEvenHeader) { vec![0xee; 100] } else { frame(&GetReply::Found) };
     if stream.write_all(&reply).await.is_err() || reply.len() == 100 {
         return;
@@ -322,6 +328,7 @@ async fn serve(mut stream: Stream, piece: &[u8], lie: Lie, counts: &Counts) {
             // The last byte is data, whatever the window.
             Lie::FlipInWindow(wrong) if wrong == window => *encoded.last_mut().unwrap() ^= 1,
             Lie::EndInWindow(last) if last == window => encoded.truncate(encoded.len() / 2),
+            Lie::TooManyInWindow(wrong) if wrong == window => encoded.extend_from_slice(&[0; 1000]),
             Lie::SilentInWindow(last) if last == window => {
                 rest(&mut stream).await;
                 return;

@@ -4,34 +4,39 @@ use crate::hostile::{Liar, Lie};
 use crate::support::{GENESIS, MemorySegment, Provider, SMALL, bytes_of, client, config, providers, wait_until};
 use crate::uploads::{columns, upload};
 use dsn::{
-    DownloadError, Peer, PeerTarget, PieceService, Segment, SegmentReader, ServiceLimits, Stripes, read_bytes_max,
-    upload_segment,
+    DownloadError, Holder, Peer, PeerTarget, PieceService, Segment, SegmentReader, ServiceLimits, Stripes,
+    read_bytes_max, upload_segment,
 };
 use futures::{StreamExt as _, TryStreamExt as _};
-use pieces::ErasureCode;
+use pieces::{ErasureCode, FileId};
+use runtime::crypto::AccountId;
 use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
 /// Units of a real size, so that a segment has several windows.
-const WIDE: ErasureCode = ErasureCode::new(2, 4, 64 * 1024);
+pub const WIDE: ErasureCode = ErasureCode::new(2, 4, 64 * 1024);
 
-async fn stored(code: ErasureCode, content: Vec<u8>) -> (Peer, Vec<Provider>, MemorySegment) {
+pub async fn stored(code: ErasureCode, content: Vec<u8>) -> (Peer, Vec<Provider>, MemorySegment) {
     let (holders, client) = (providers(code.n).await, client().await);
     let segment = MemorySegment::new(code, content);
     upload_segment(&client, upload(code, columns(&holders, &[])), &segment).await.unwrap();
     (client, holders, segment)
 }
 
-fn segment(of: &MemorySegment, holders: Vec<Option<PeerTarget>>) -> Segment {
-    Segment { segment: 0, code: of.code, manifest: of.manifest(), holders }
+pub fn segment(of: &MemorySegment, holders: Vec<Option<Holder>>) -> Segment {
+    Segment { file: FileId::ZERO, segment: 0, code: of.code, manifest: of.manifest(), holders }
 }
 
-fn targets(holders: &[Provider]) -> Vec<Option<PeerTarget>> {
-    holders.iter().map(|holder| Some(holder.target())).collect()
+pub fn targets(holders: &[Provider]) -> Vec<Option<Holder>> {
+    holders.iter().map(|holder| Some(holder.holder())).collect()
 }
 
-async fn read(client: &Peer, segment: Segment, stripes: Range<u64>) -> Result<Vec<u8>, DownloadError> {
+pub fn stranger(target: PeerTarget) -> Option<Holder> {
+    Some(Holder { provider: AccountId::ZERO, target })
+}
+
+pub async fn read(client: &Peer, segment: Segment, stripes: Range<u64>) -> Result<Vec<u8>, DownloadError> {
     let reader = SegmentReader::new(client.clone(), segment)?;
     reader.stripes(stripes)?.try_fold(Vec::new(), |read, stripe| async move { Ok([&read[..], &stripe].concat()) }).await
 }
@@ -60,7 +65,7 @@ async fn any_two_of_four_holders_may_vanish() {
             let mut left = targets(&holders);
             // One is known to be lost, the other does not answer.
             left[first] = None;
-            left[second] = Some(dead().await);
+            left[second] = stranger(dead().await);
             let got = read(&client, segment(&stored, left), 0..count).await.unwrap();
             assert!(got == stored.content, "without {first} and {second}");
         }
@@ -72,7 +77,7 @@ async fn with_too_many_gone_the_error_says_how_many_are_left() {
     let (client, holders, stored) = stored(WIDE, bytes_of(3, 500_000)).await;
     let mut left = targets(&holders);
     (left[0], left[1]) = (None, None);
-    left[3] = Some(dead().await);
+    left[3] = stranger(dead().await);
     let error = read(&client, segment(&stored, left), 0..1).await.unwrap_err();
     assert!(matches!(error, DownloadError::NotEnough { segment: 0, live: 1, needed: 2 }), "{error:?}");
 }
@@ -85,7 +90,7 @@ async fn a_lying_holder_is_caught_and_the_parity_takes_over() {
     for lie in [Lie::FlipInWindow(0), Lie::FlipInWindow(3), Lie::EndInWindow(2), Lie::NotEvenHeader] {
         let liar = Liar::start(piece.clone(), lie).await;
         let mut with_liar = targets(&holders);
-        with_liar[1] = Some(liar.target());
+        with_liar[1] = stranger(liar.target());
         let got = read(&client, segment(&stored, with_liar), 0..count).await.unwrap();
         assert!(got == stored.content, "{lie:?}");
         assert!(liar.asked() >= 1, "{lie:?}");
@@ -98,7 +103,7 @@ async fn a_silent_holder_is_hedged_by_another() {
     let count = WIDE.stripe_count(3_000_000);
     let liar = Liar::start(stored.pieces().swap_remove(0), Lie::SilentInWindow(1)).await;
     let mut with_liar = targets(&holders);
-    with_liar[0] = Some(liar.target());
+    with_liar[0] = stranger(liar.target());
     let started = std::time::Instant::now();
     let got = read(&client, segment(&stored, with_liar), 0..count).await.unwrap();
     assert!(got == stored.content);
@@ -125,7 +130,7 @@ async fn dropping_the_stream_stops_the_holders() {
     let (client, holders, stored) = stored(WIDE, bytes_of(3, 40_000_000)).await;
     let liar = Liar::start(stored.pieces().swap_remove(0), Lie::None).await;
     let mut with_liar = targets(&holders);
-    with_liar[0] = Some(liar.target());
+    with_liar[0] = stranger(liar.target());
     let reader = SegmentReader::new(client, segment(&stored, with_liar)).unwrap();
     let mut stripes = reader.stripes(0..WIDE.stripe_count(40_000_000)).unwrap();
     stripes.next().await.unwrap().unwrap();
@@ -170,7 +175,7 @@ async fn a_holder_without_room_is_busy_and_its_piece_is_not_lost() {
         let busy = Peer::start(config(GENESIS)).await.unwrap();
         let none = ServiceLimits { gets: 0, ..ServiceLimits::default() };
         busy.serve(PieceService::with_limits(Arc::clone(&holder.store), holder.chain.clone(), none)).unwrap();
-        *target = Some(busy.target());
+        *target = stranger(busy.target());
         peers.push(busy);
     }
     let error = read(&client, segment(&stored, with_busy.clone()), 0..1).await.unwrap_err();
@@ -192,7 +197,7 @@ fn what_a_reader_keeps_in_memory_follows_from_its_code() {
     assert!(100 * read_bytes_max(&WIDE) < 128 * KIB * KIB);
 }
 
-async fn dead() -> PeerTarget {
+pub async fn dead() -> PeerTarget {
     let peer = client().await;
     let target = peer.target();
     peer.stop().await;

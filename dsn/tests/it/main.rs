@@ -2,9 +2,12 @@
 #![allow(clippy::unwrap_used, reason = "tests may panic")]
 
 mod durability;
+mod faults;
+mod faulty;
 mod hostile;
 mod loads;
 mod network;
+mod proxy;
 mod stores;
 mod support;
 mod transfer;

@@ -2,9 +2,9 @@
 
 use bytes::Bytes;
 use dsn::{
-    Admission, Admitted, AdmittedKind, Authority, Candidate, Peer, PeerConfig, PeerLimits, PeerTarget, PieceKey,
-    PieceService, PieceStore, PutOpen, Refusal, RefusalCode, StoreLimits, StripeItem, StripeSource, StripeStream,
-    Timeouts,
+    Admission, Admitted, AdmittedKind, Authority, Candidate, Holder, Peer, PeerConfig, PeerLimits, PeerTarget,
+    PieceKey, PieceService, PieceStore, PutOpen, Refusal, RefusalCode, StoreLimits, StripeItem, StripeSource,
+    StripeStream, Timeouts,
 };
 use futures::future::BoxFuture;
 use futures::{FutureExt as _, StreamExt as _, stream};
@@ -140,9 +140,13 @@ impl Provider {
         self.peer.target()
     }
 
+    pub fn holder(&self) -> Holder {
+        Holder { provider: self.chain.account.account(), target: self.target() }
+    }
+
     pub fn candidate(&self, slot: u8) -> Candidate {
         let (target, provider) = (self.target(), self.chain.account.account());
-        Candidate { slot, target, provider, service_key: self.chain.service.public_key() }
+        Candidate { slot, raised: false, target, provider, service_key: self.chain.service.public_key() }
     }
 
     /// Puts a whole piece under intent 0 as piece `index`.

@@ -1,5 +1,6 @@
 //! Every way to a peer does everything: TCP and QUIC, IPv4 and, where the host has it, IPv6.
 
+use crate::loads::{WIDE, read, segment, targets};
 use crate::support::{
     GENESIS, LIMITS, MIB, MemorySegment, Provider, bytes_of, client, config, open, open_store, wait_until,
 };
@@ -8,16 +9,13 @@ use crate::uploads::{columns, upload};
 use dsn::{
     HaveError, OpenError, Peer, PeerConfig, PeerLimits, PeerTarget, PieceService, PutAnswer, PutError, RefusalCode,
 };
-use dsn::{Segment, SegmentReader, StartError, upload_segment};
-use futures::TryStreamExt as _;
-use pieces::{ErasureCode, PieceHash};
+use dsn::{StartError, upload_segment};
+use pieces::PieceHash;
 use std::sync::Arc;
 
 const QUIC: &str = "/ip4/127.0.0.1/udp/0/quic-v1";
 const TCP: &str = "/ip4/127.0.0.1/tcp/0";
 const BEGINS: [&str; 4] = ["/ip4/127.0.0.1/tcp/", "/ip4/127.0.0.1/udp/", "/ip6/::1/tcp/", "/ip6/::1/udp/"];
-/// Units of a real size, so that a segment has several windows.
-const WIDE: ErasureCode = ErasureCode::new(2, 4, 64 * 1024);
 
 /// All that this host has.
 fn ways() -> Vec<&'static str> {
@@ -42,11 +40,8 @@ async fn each_way_alone_puts_and_gets_a_segment() {
         let asked = Peer::start(listening(&[way])).await.unwrap();
         let stored = MemorySegment::new(WIDE, bytes_of(3, 3_000_000));
         upload_segment(&asked, upload(WIDE, columns(&holders, &[])), &stored).await.unwrap();
-        let left = holders.iter().map(|holder| Some(holder.target())).collect();
-        let segment = Segment { segment: 0, code: WIDE, manifest: stored.manifest(), holders: left };
-        let stripes = SegmentReader::new(asked.clone(), segment).unwrap().stripes(0..WIDE.stripe_count(3_000_000));
-        let add = |read: Vec<u8>, stripe: bytes::Bytes| async move { Ok([&read[..], &stripe].concat()) };
-        assert!(stripes.unwrap().try_fold(Vec::new(), add).await.unwrap() == stored.content, "{way}");
+        let all = 0..WIDE.stripe_count(3_000_000);
+        assert!(read(&asked, segment(&stored, targets(&holders)), all).await.unwrap() == stored.content, "{way}");
         let piece = stored.pieces().swap_remove(3);
         let held = asked.have(&holders[3].target(), vec![PieceHash::of(&piece)]).await.unwrap();
         assert_eq!((held, asked.peer_count()), (vec![true], 4), "{way}");

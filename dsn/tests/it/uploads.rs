@@ -82,25 +82,19 @@ async fn a_column_that_breaks_starts_anew_on_a_spare_slot() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn without_a_holder_the_error_names_provider_and_reason_and_keeps_the_rest() {
+async fn without_a_holder_the_error_names_provider_and_reason() {
     let (mut holders, client) = (providers(3).await, client().await);
     let tiny = StoreLimits { quota_bytes: 1000, reserve_bytes: 0 };
     holders.push(Provider::start_with(Chain::new(4), tiny).await);
     let segment = MemorySegment::new(SMALL, bytes_of(1, 100_000));
     let error = upload_segment(&client, upload(SMALL, columns(&holders, &[])), &segment).await.unwrap_err();
     let text = error.to_string();
-    let UploadError::NoHolder { missing, holders: held, failures, .. } = error else {
+    let UploadError::NoHolder { missing, failures, .. } = error else {
         panic!("{error:?}");
     };
-    assert_eq!((missing, held.len(), failures.len()), (vec![3], 3, 1));
+    assert_eq!((missing, failures.len()), (vec![3], 1));
     let full = holders[3].chain.account.account().to_string();
     assert!(text.contains(&full) && text.contains("there is no room left"), "{text}");
-    // What is held need not be sent again.
-    let spare = Provider::start(5).await;
-    let rest = BTreeMap::from([(3, vec![spare.candidate(4)])]);
-    let done = upload_segment(&client, upload(SMALL, rest), &segment).await.unwrap();
-    assert_eq!(done.holders.len(), 1);
-    assert_eq!(done.holders[0].commitment.piece_hash, PieceHash::of(&segment.pieces()[3]));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -122,7 +116,7 @@ async fn two_uploads_to_the_same_providers_do_not_wait_for_each_other() {
     }
 }
 
-/// The stuck one is given up while the others, who get nothing either, still wait.
+/// The stuck one is raced while the others, who get nothing either, still wait.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_provider_that_accepts_and_then_takes_nothing_is_replaced() {
     let (holders, client) = (providers(3).await, client().await);
@@ -133,5 +127,5 @@ async fn a_provider_that_accepts_and_then_takes_nothing_is_replaced() {
     let segment = MemorySegment::new(ErasureCode::new(2, 4, 65_536), bytes_of(1, 30_000_000));
     let done = upload_segment(&client, upload(segment.code, candidates), &segment).await.unwrap();
     assert_eq!(done.holders.iter().map(|held| held.slot).collect::<Vec<_>>(), [0, 1, 2, 4]);
-    assert_eq!(done.failures.iter().map(|failure| failure.slot).collect::<Vec<_>>(), [3]);
+    assert_eq!(done.failures, [], "it was slow, which is no failure");
 }

@@ -4,14 +4,19 @@
 mod ci;
 mod cli;
 mod crash;
+mod dev_providers;
 mod exits;
+mod faults;
 mod files;
 mod http;
 mod leases;
 mod losses;
 mod metrics;
 mod parallel;
+mod prolong;
 mod proofs;
+#[path = "../../../dsn/tests/it/proxy.rs"]
+mod proxy;
 mod put;
 mod quickstart;
 mod refusals;

@@ -23,7 +23,7 @@ async fn prepare(node: &Node, from: &KeyPair, to: &KeyPair, amount: u128) -> Val
     node.ok("author_prepare", params).await.unwrap()
 }
 
-fn sign(pair: &KeyPair, payload: &[u8]) -> String {
+pub fn sign(pair: &KeyPair, payload: &[u8]) -> String {
     format!("0x{}", pair.sign(Purpose::Account, payload, OsRng))
 }
 

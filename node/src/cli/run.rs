@@ -52,6 +52,10 @@ pub struct RunArgs {
     /// Bytes each provider of this node may keep, as 500MB or 2GiB; the disk's free space if not given.
     #[arg(long, value_name = "SIZE", value_parser = parse_size)]
     pub storage_quota: Option<u64>,
+    /// Run so many providers of a development chain in this process, those of its genesis included, at most 32. The others
+    /// register themselves at their first start and are drawn from the next epoch on.
+    #[arg(long, value_name = "N")]
+    pub dev_providers: Option<u32>,
     /// Log levels by target, as consensus=debug; may be given several times.
     #[arg(long, value_name = "TARGET=LEVEL")]
     pub log: Vec<String>,
@@ -78,6 +82,7 @@ impl RunArgs {
                 (false, None) => MetricsPort::Usual,
             },
             storage_quota: self.storage_quota,
+            dev_providers: self.dev_providers,
         };
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("start the runtime")?;
         let result = runtime.block_on(async {

@@ -190,6 +190,7 @@ fn candidate(state: &impl ReadTables, number: u8, slot: Slot, height: Height) ->
     Ok(provider.and_then(|provider| {
         Some(Candidate {
             slot: number,
+            raised: slot.raised,
             target: target(&provider),
             provider: provider.account,
             service_key: service_key(&provider, height)?,
@@ -203,7 +204,7 @@ fn holder(held: &ColumnCommitment) -> Holder {
 
 /// What it is to the client that some pieces found no holder: room and money are not had by waiting.
 fn of_upload(error: dsn::UploadError) -> ApiError {
-    let dsn::UploadError::NoHolder { missing, failures, .. } = &error else { return ApiError::internal(error) };
+    let dsn::UploadError::NoHolder { segment, missing, failures } = &error else { return ApiError::internal(error) };
     tracing::warn!(%error, "an upload found no holder");
     let of_missing = |failure: &&ColumnFailure| missing.contains(&failure.index);
     let refused = |code| failures.iter().filter(of_missing).any(|failure| failure.refusal == Some(code));
@@ -213,9 +214,9 @@ fn of_upload(error: dsn::UploadError) -> ApiError {
     if refused(RefusalCode::Unfunded) {
         return ApiError::Rejected { rule: Rule::InsufficientBalance };
     }
-    let provider =
-        failures.iter().find(of_missing).map_or_else(|| "unknown".into(), |failure| failure.provider.to_string());
-    TryAgain::ProviderUnavailable { provider }.into()
+    let providers = failures.iter().filter(of_missing);
+    let providers = providers.map(|failure| (failure.provider.to_string(), failure.reason.clone())).collect();
+    TryAgain::NoProvider { segment: (*segment).into(), pieces: missing.clone(), providers }.into()
 }
 
 /// The deal that an upload remembers from before a restart, if its nonce can still be used.

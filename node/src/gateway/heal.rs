@@ -1,7 +1,9 @@
 //! Putting back what holders of a recorded file lost, from a body that has come again.
 
 use std::sync::Arc;
+use std::time::Duration;
 
+use dsn::upload::{GIVE_UP_AFTER, RATE_MIN};
 use dsn::{Authority, PeerTarget, PutOpen, StripeItem, StripeSource};
 use futures::{StreamExt, TryStreamExt};
 use pieces::{FileId, FileManifest, PieceHash};
@@ -47,7 +49,7 @@ impl Inner {
         let mut held = 0;
         let mut unable = None;
         for (piece, answer) in self.ask_holders(&file, segment).await? {
-            let (index, provider) = (piece.index, piece.provider);
+            let (index, provider, peer) = (piece.index, piece.provider, piece.target.to_string());
             match answer {
                 Some(true) => held += 1,
                 None => unable = Some(provider),
@@ -58,7 +60,7 @@ impl Inner {
                     }
                     Err(error) => {
                         let error = format!("{:#}", anyhow::Error::from(error));
-                        tracing::warn!(%file, segment, index, %provider, error, "a missing piece was not put back");
+                        tracing::warn!(%file, segment, index, %provider, %peer, error, "a missing piece was not put back");
                         unable = Some(provider);
                     }
                 },
@@ -85,8 +87,12 @@ impl Inner {
             let answer = match self.parts.peer.have(&piece.target, vec![piece.hash]).await {
                 Ok(has) => has.first().copied(),
                 Err(error) => {
-                    let (provider, index) = (piece.provider, piece.index);
-                    tracing::warn!(%provider, %file, segment, index, %error, "a holder did not say what it has");
+                    let Piece { provider, index, target, .. } = &piece;
+                    if let Some(deed) = error.deed() {
+                        self.parts.peer.judged().note(target.peer_key, deed);
+                    }
+                    let error = format!("{:#}", anyhow::Error::from(error));
+                    tracing::warn!(%file, segment, index, %provider, peer = %target, error, "a holder did not say what it has");
                     None
                 }
             };
@@ -112,6 +118,13 @@ impl Inner {
             };
             std::future::ready(Ok(unit))
         });
-        self.parts.peer.put(&target, open, units, hash).await.map(drop)
+        // Others do not need this one: it may take its time, but not for ever.
+        let limit = GIVE_UP_AFTER + Duration::from_secs(u64::from(piece_bytes_max) / RATE_MIN);
+        let putting = tokio::time::timeout(limit, self.parts.peer.put(&target, open, units, hash)).await;
+        let put = putting.unwrap_or_else(|_| Err(dsn::PutError::Timeout { peer: target.to_string() }));
+        if let Some(deed) = put.as_ref().err().and_then(dsn::PutError::deed) {
+            self.parts.peer.judged().note(target.peer_key, deed);
+        }
+        put.map(drop)
     }
 }

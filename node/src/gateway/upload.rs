@@ -11,6 +11,7 @@ use runtime::state::ReadTables;
 use runtime::tables::{Lease, Leases};
 use runtime::types::{Call, Epoch, ExtendLease, StorageCall, Store};
 use tokio::sync::watch;
+use tracing::Instrument;
 
 use super::deal::Deal;
 use super::journal::{Journal, Step};
@@ -78,8 +79,14 @@ impl Job {
 }
 
 impl Inner {
-    /// Stores the body of a job while it comes. What was placed stays in `deal` if it fails.
+    /// Stores the body of a job while it comes. What was placed stays in `deal` if it fails. All that is logged on the
+    /// way names the upload.
     pub(super) async fn run(&self, job: &Job, deal: &mut Option<Deal>) -> Result<Receipt, ApiError> {
+        let (id, name) = (job.status.borrow().upload_id.clone(), job.order.name.as_deref());
+        self.run_named(job, deal).instrument(tracing::info_span!("upload", id, name)).await
+    }
+
+    async fn run_named(&self, job: &Job, deal: &mut Option<Deal>) -> Result<Receipt, ApiError> {
         self.place_ahead(job, deal).await?;
         let (size, content) = job.body.whole().await;
         if let Some(announced) = job.size.filter(|announced| *announced != size) {

@@ -48,6 +48,11 @@ struct Served {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct OfFault {
+    fault: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Build {
     version: &'static str,
 }
@@ -78,6 +83,7 @@ impl Observed {
     fn network(&self, out: &mut Out<'_>) -> fmt::Result {
         let peers = count(self.peer.peer_count());
         out.gauge("dsn_peers", "Peers in the storage network that this node's peer is connected to", peers)?;
+        self.judged(out)?;
         let traffic = self.traffic.read();
         let help = "Bytes of files that clients sent";
         out.one("client_received_bytes", help, &ConstCounter::new(traffic.received))?;
@@ -85,6 +91,19 @@ impl Observed {
         // A disk that cannot be asked shows as full, which is what somebody should look at.
         let free = fs4::available_space(&self.folder).unwrap_or(0);
         out.gauge("disk_free_bytes", "Free bytes on the disk of the base path", free)
+    }
+
+    fn judged(&self, out: &mut Out<'_>) -> fmt::Result {
+        let (marked, counts) = (self.peer.judged().marked(), self.peer.judged().counts());
+        let help = "Peers that are asked after others, because they were slow, broke off, or could not be reached";
+        out.gauge("dsn_peers_poor", help, count(marked.poor))?;
+        let help = "Peers that are asked last for a while, because they sent what is wrong";
+        out.gauge("dsn_peers_banned", help, count(marked.banned))?;
+        let help = "What peers did wrong when pieces were put to them or got from them";
+        let mut family = out.0.encode_descriptor("dsn_peer_faults", help, None, MetricType::Counter)?;
+        [("slow", counts.slow), ("failed", counts.failed), ("lied", counts.lied)]
+            .into_iter()
+            .try_for_each(|(fault, count)| ConstCounter::new(count).encode(family.encode_family(&OfFault { fault })?))
     }
 
     fn stores(&self, out: &mut Out<'_>) -> fmt::Result {

@@ -82,3 +82,20 @@ fn a_busy_holder_is_asked_again_a_window_later() {
     plan.dead(1);
     assert_eq!(plan.start(), Ok(vec![0]));
 }
+
+#[test]
+fn the_best_holders_are_asked_first_and_hedged_with_in_their_order() {
+    let mut plan = DownloadPlan::new(2, [true; 4]).in_order(&[3, 1, 2, 0]);
+    assert_eq!((plan.start(), plan.hedge(), plan.hedge(), plan.hedge()), (Ok(vec![3, 1]), Some(2), Some(0), None));
+}
+
+#[test]
+fn a_holder_that_breaks_off_again_and_again_comes_after_the_others() {
+    let mut plan = DownloadPlan::new(1, [true, true]);
+    plan.start().unwrap();
+    plan.broke(0, true);
+    assert_eq!(plan.start(), Ok(vec![1]));
+    assert!(!plan.has_ready());
+    plan.broke(1, true);
+    assert_eq!(plan.start(), Ok(vec![0]));
+}

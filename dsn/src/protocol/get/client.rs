@@ -4,6 +4,7 @@ use super::{GetReply, GetRequest, WINDOW_BYTES, WINDOW_BYTES_MAX, WINDOW_BYTES_M
 use crate::net::{OpenError, Peer, PeerTarget};
 use crate::protocol::Protocol;
 use crate::protocol::wire::{Wire, WireError};
+use crate::scores::Deed;
 use bytes::{Bytes, BytesMut};
 use dsn_messages::Refusal;
 use pieces::{PieceHash, SliceError, VerifiedSlice, decode_slice, slice_bytes_max};
@@ -79,6 +80,17 @@ pub enum GetError {
 }
 
 impl GetError {
+    /// What it says about the peer, if anything: to refuse is no fault.
+    pub fn deed(&self) -> Option<Deed> {
+        match self {
+            Self::Open { source, .. } => source.deed(),
+            Self::Wire { source, .. } => Some(source.deed()),
+            Self::Timeout { .. } | Self::NotFound { .. } => Some(Deed::Failed),
+            Self::Lie { .. } => Some(Deed::Lied),
+            Self::Refused { .. } | Self::Range { .. } => None,
+        }
+    }
+
     /// Whether the peer sent something that it knows to be wrong.
     pub fn is_lie(&self) -> bool {
         matches!(self, Self::Lie { .. })

@@ -4,6 +4,7 @@ use super::{PutAnswer, PutEnd, PutOpen, PutReply, UNIT_BYTES_MAX};
 use crate::net::{OpenError, Peer, PeerTarget};
 use crate::protocol::Protocol;
 use crate::protocol::wire::{Wire, WireError};
+use crate::scores::Deed;
 use bytes::Bytes;
 use dsn_messages::Refusal;
 use futures::{Stream, StreamExt as _};
@@ -60,6 +61,18 @@ pub enum PutError {
     /// The bytes of the piece could not be read.
     #[error("cannot read the piece")]
     Source(#[source] io::Error),
+}
+
+impl PutError {
+    /// What it says about the provider, if anything: to refuse is no fault.
+    pub fn deed(&self) -> Option<Deed> {
+        match self {
+            Self::Open { source, .. } => source.deed(),
+            Self::Wire { source, .. } => Some(source.deed()),
+            Self::Timeout { .. } => Some(Deed::Failed),
+            Self::Refused { .. } | Self::TooLong { .. } | Self::Source(_) => None,
+        }
+    }
 }
 
 /// A piece on its way to a provider. Dropped unfinished, nothing is kept of it there.
