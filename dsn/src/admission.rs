@@ -2,6 +2,7 @@
 
 use crate::protocol::put::PutOpen;
 use crate::refusal::Refusal;
+use crate::store::UnrecordedQuota;
 use pieces::PieceHash;
 use runtime::crypto::Signature;
 use runtime::types::{DealId, Epoch, StorageCommitment};
@@ -27,6 +28,8 @@ pub struct Admitted {
     pub deal: DealId,
     /// What is answered once it is on disk.
     pub kind: AdmittedKind,
+    /// How much may lie here that no block records yet, if it counts among that.
+    pub quota: Option<UnrecordedQuota>,
 }
 
 /// What is answered for a piece that was taken.

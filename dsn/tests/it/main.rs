@@ -6,6 +6,8 @@ mod golden;
 mod hostile;
 mod loads;
 mod network;
+mod quotas;
+mod scrub;
 mod stores;
 mod support;
 mod transfer;
