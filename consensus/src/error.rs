@@ -58,6 +58,18 @@ pub enum StartError {
         #[source]
         source: ValidatorsError,
     },
+    /// Blocks that this validator helped to decide are gone, and nobody else has them.
+    #[error(
+        "the ledger ends at height {head}, but this validator, the only one, has signed for height {signed}: {} blocks \
+         are missing",
+        .signed.saturating_sub(1).saturating_sub(*.head)
+    )]
+    BlocksMissing {
+        /// Height of the ledger.
+        head: Height,
+        /// The highest height signed for; all below it were decided.
+        signed: Height,
+    },
     /// The engine refused to start.
     #[error("the consensus engine did not start: {0}")]
     Engine(String),

@@ -22,6 +22,7 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
+use fail::fail_point;
 use runtime::types::{BlockHash, Height};
 
 use crate::error::GuardError;
@@ -142,6 +143,12 @@ impl Guard {
         Ok(Self { path: path.to_owned(), identity, file, sealed, next, capacity, broken: false })
     }
 
+    /// The highest height that anything was signed for.
+    #[must_use]
+    pub fn highest(&self) -> Option<Height> {
+        self.sealed.last_key_value().map(|((height, _, _), _)| *height)
+    }
+
     /// Writes down, durably, what is about to be signed, and returns it; once this returns, it may be signed.
     ///
     /// That is `value`, or what was sealed before for the same height, round and kind if it may be repeated: the
@@ -208,9 +215,12 @@ impl Guard {
         }
         let offset = u64::try_from(self.next * RECORD_BYTES).expect("a file of a few megabytes has a u64 offset");
         let record = encode(key, value);
+        fail_point!("consensus::guard::before_write");
         let result = self.file.seek(SeekFrom::Start(offset)).and_then(|_| self.file.write_all(&record));
         result.map_err(|source| io(&self.path, "write", source))?;
+        fail_point!("consensus::guard::before_sync");
         self.file.sync_data().map_err(|source| io(&self.path, "sync", source))?;
+        fail_point!("consensus::guard::after_sync");
         self.next += 1;
         Ok(())
     }

@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use malachite::app::engine::host::{HeightParams, Next};
 use malachite::app::types::ProposedValue;
-use malachite::app::types::core::{Round, Validity};
+use malachite::app::types::core::{Round, ValidatorSet as _, Validity};
 use malachite::{AppMsg, NetworkMsg, Reply};
 use runtime::types::{BlockHash, Height};
 use tokio::sync::{mpsc, oneshot, watch};
@@ -66,8 +66,19 @@ impl Head {
         Ok(Self { height: info.height, validators: Validators::new(info.validators)?, target: info.target })
     }
 
-    const fn next(&self) -> Height {
+    /// The last committed height.
+    pub const fn height(&self) -> Height {
+        self.height
+    }
+
+    /// The height to be decided next.
+    pub const fn next(&self) -> Height {
         self.height.saturating_add(1)
+    }
+
+    /// Whether nobody but one validator votes on the next height.
+    pub fn has_one_validator(&self) -> bool {
+        self.validators.count() == 1
     }
 }
 

@@ -29,6 +29,7 @@ mod engine;
 mod error;
 mod guard;
 mod host;
+mod log;
 mod metrics;
 mod signing;
 mod start;

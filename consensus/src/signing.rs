@@ -4,11 +4,12 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, OnceLock};
 
 use async_trait::async_trait;
+use fail::fail_point;
 use malachite::app::types::core::{SignedMessage, ValidatorProof, VoteExtensionScope, VoteType};
 use malachite_signing::{Error, Signer, VerificationResult, Verifier};
 use rand_core::OsRng;
 use runtime::crypto::{AccountId, KeyPair, PublicKey, Purpose, Signature};
-use runtime::types::BlockHash;
+use runtime::types::{BlockHash, Height};
 
 use crate::config::ValidatorKey;
 use crate::context::{ChainContext, Sr25519};
@@ -38,6 +39,12 @@ impl ConsensusSigner {
         identity.update(validator.key.public_key().as_ref());
         let guard = Guard::open(path, *identity.finalize().as_bytes())?;
         Ok(Self { genesis, validator, guard: Arc::new(Mutex::new(guard)), refusal: Arc::default() })
+    }
+
+    /// The highest height that anything was signed for; none also if a thread that signed panicked.
+    #[must_use]
+    pub fn highest(&self) -> Option<Height> {
+        self.guard.lock().ok()?.highest()
     }
 
     /// The account that votes.
@@ -95,6 +102,7 @@ impl Signer<ChainContext> for ConsensusSigner {
             VoteType::Precommit => SignedKind::Precommit,
         };
         let value = Sealed { block: message.block, pol_round: None };
+        fail_point!("consensus::vote::before_seal");
         let sealed = self.seal(SealAt { height: message.height, round: message.round, kind, value }).await?;
         if sealed != value {
             let (height, round) = (message.height, message.round);
@@ -102,6 +110,7 @@ impl Signer<ChainContext> for ConsensusSigner {
         }
         let message = runtime::types::Vote { block: sealed.block, ..message };
         let signature = self.sign(Purpose::Consensus, &message.payload(&self.genesis));
+        fail_point!("consensus::vote::after_sign");
         Ok(SignedMessage::new(message.into(), signature))
     }
 
@@ -110,8 +119,10 @@ impl Signer<ChainContext> for ConsensusSigner {
         let payload = proposal.payload(&self.genesis).ok_or_else(refuse)?;
         let round = proposal.round.as_u32().ok_or_else(refuse)?;
         let value = Sealed { block: Some(proposal.value.0), pol_round: proposal.pol_round.as_u32() };
+        fail_point!("consensus::proposal::before_seal");
         self.seal(SealAt { height: proposal.height.0, round, kind: SignedKind::Proposal, value }).await?;
         let signature = self.sign(Purpose::Consensus, &payload);
+        fail_point!("consensus::proposal::after_sign");
         Ok(SignedMessage::new(proposal, signature))
     }
 

@@ -17,6 +17,7 @@ use crate::config::{ConsensusConfig, peer_key};
 use crate::engine;
 use crate::error::{EndReason, StartError, chain};
 use crate::host::{Head, Host, Inputs, Setting};
+use crate::log;
 use crate::signing::ConsensusSigner;
 
 /// The engine's write-ahead log, in the data folder.
@@ -81,6 +82,10 @@ pub async fn start(
         Some(validator) => Some(ConsensusSigner::open(genesis, validator.clone(), &folder.join(GUARD_FILE))?),
         None => None,
     };
+    if let Some(signed) = signer.as_ref().and_then(ConsensusSigner::highest) {
+        check_blocks(&head, signed)?;
+    }
+    mend_log(&folder.join(LOG_FILE), head.has_one_validator()).await;
     let (channels, engine) = engine::build(&config, genesis, signer.as_ref(), &folder.join(LOG_FILE)).await?;
 
     let (alarm, alarms) = mpsc::channel(ALARMS);
@@ -125,6 +130,28 @@ pub async fn start(
 fn probe(config: &ConsensusConfig) -> Result<(), StartError> {
     let address = config.listen;
     TcpListener::bind(address).map(drop).map_err(|source| StartError::Listen { address, source })
+}
+
+/// A log that cannot be mended, the engine complains about.
+async fn mend_log(path: &Path, has_one_validator: bool) {
+    let log = path.to_owned();
+    match tokio::task::spawn_blocking(move || log::mend(&log, has_one_validator)).await {
+        Ok(Ok(0)) => {}
+        Ok(Ok(cut)) => tracing::warn!(log = %path.display(), cut, "cut off the end of the log that was never synced"),
+        Ok(Err(error)) => tracing::warn!(log = %path.display(), %error, "cannot look at the log"),
+        Err(error) => tracing::warn!(log = %path.display(), %error, "cannot look at the log"),
+    }
+}
+
+/// A validator votes on a height once all below it are committed. If they are not here, others may still have them.
+fn check_blocks(head: &Head, signed: Height) -> Result<(), StartError> {
+    let Some(missing) = signed.checked_sub(head.next()).filter(|missing| *missing > 0) else { return Ok(()) };
+    if head.has_one_validator() {
+        return Err(StartError::BlocksMissing { head: head.height(), signed });
+    }
+    let head = head.height();
+    tracing::warn!(head, signed, missing, "blocks are missing that this validator voted on; others may have them");
+    Ok(())
 }
 
 async fn read(application: &Arc<dyn Application>) -> Result<(BlockHash, Head), StartError> {

@@ -13,13 +13,13 @@ pub enum RefusalCode {
     /// Too many requests at once; another time it may work.
     #[codec(index = 0)]
     Busy,
-    /// No room left on this provider, on its disk or in its quota.
+    /// No room left on this provider: on its disk, in its quota, or in what may lie there unrecorded.
     #[codec(index = 1)]
     Full,
     /// The authority does not allow it: a bad signature, another chain, a slot that names another provider.
     #[codec(index = 2)]
     NotPermitted,
-    /// The owner cannot pay for it, or has too much unrecorded already.
+    /// The owner cannot pay for it.
     #[codec(index = 3)]
     Unfunded,
     /// Too late: the time or the epoch it was for has passed.

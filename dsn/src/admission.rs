@@ -1,6 +1,7 @@
 //! What the storage network asks the ledger before it takes a piece.
 
 use crate::protocol::put::PutOpen;
+use crate::store::UnrecordedQuota;
 use dsn_messages::Refusal;
 use pieces::PieceHash;
 use runtime::crypto::Signature;
@@ -27,6 +28,8 @@ pub struct Admitted {
     pub deal: DealId,
     /// What is answered once it is on disk.
     pub kind: AdmittedKind,
+    /// How much may lie here that no block records yet, if it counts among that.
+    pub quota: Option<UnrecordedQuota>,
 }
 
 /// What is answered for a piece that was taken.

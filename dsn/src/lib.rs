@@ -44,7 +44,7 @@ pub use protocol::put::{Authority, PutAnswer, PutError, PutOpen, PutStream, UNIT
 pub use protocol::wire::WireError;
 pub use scores::{Deed, FaultCounts, Marked, Standing};
 pub use service::{Counted, PieceService, ServiceCounters, ServiceLimits};
-pub use store::{PieceKey, PieceRow, PieceStore, StoreError, StoreLimits, SweepReport};
+pub use store::{PieceKey, PieceRow, PieceStore, StoreError, StoreLimits, SweepReport, UnrecordedQuota};
 pub use upload::{
     Candidate, ColumnCommitment, ColumnFailure, SegmentUpload, StripeItem, StripeSource, StripeStream, UploadError,
     UploadedSegment, upload_segment,

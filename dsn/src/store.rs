@@ -4,6 +4,7 @@
 //! DIR/files/ab/cd/<hash>         a piece: exactly its bytes, so `b3sum` prints its name
 //! DIR/files/ab/cd/<hash>.obao    its hash tree, beside pieces above 1 MiB
 //! DIR/tmp/                       pieces being written; emptied at start
+//! DIR/damaged/                   pieces that were found damaged, the first few, for whoever wants to know why
 //! DIR/index/                     RocksDB: (deal, segment, index, hash) -> terms; hash -> length and reference count
 //! ```
 //!
@@ -14,10 +15,14 @@
 
 mod files;
 mod index;
+mod room;
+mod scrub;
+mod sums;
 mod sweep;
 mod writer;
 
 pub use index::{PieceKey, PieceRow};
+pub use room::UnrecordedQuota;
 pub use sweep::SweepReport;
 pub use writer::{FinishError, PieceTerms, PieceWriter};
 
@@ -25,6 +30,7 @@ use files::Files;
 use index::Index;
 use parking_lot::{Condvar, Mutex};
 use pieces::{PieceHash, PieceReader, SliceError};
+use room::Reserved;
 use runtime::types::DealId;
 use std::collections::HashSet;
 use std::fmt;
@@ -32,6 +38,7 @@ use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 use tracing::{info, warn};
 
 /// Pieces above this keep their hash tree beside them; that of a smaller piece is computed faster than it is read.
@@ -98,6 +105,24 @@ pub enum StoreError {
         /// Bytes that may be taken.
         quota: u64,
     },
+    /// No room in what may lie here before a block records it.
+    #[error("{wanted} bytes do not fit: {used} of the {quota} that {whose} may have unrecorded are taken")]
+    Unrecorded {
+        /// Whose room it is.
+        whose: &'static str,
+        /// Bytes of the piece.
+        wanted: u64,
+        /// Bytes taken, with those being written.
+        used: u64,
+        /// Bytes that may be taken.
+        quota: u64,
+    },
+    /// The folder is no longer the one that was opened.
+    #[error("the folder {path} was deleted under the running node; start the node again")]
+    Gone {
+        /// The store's folder.
+        path: PathBuf,
+    },
     /// No room on the disk.
     #[error("the disk of {path} is full")]
     DiskFull {
@@ -119,9 +144,9 @@ impl StoreError {
     /// Whether another provider may have the room that lacks here.
     pub fn is_full(&self) -> bool {
         match self {
-            Self::Quota { .. } | Self::DiskFull { .. } => true,
+            Self::Quota { .. } | Self::Unrecorded { .. } | Self::DiskFull { .. } => true,
             Self::Index { source, .. } => source.as_ref().contains("No space left"),
-            Self::Io { .. } | Self::Row { .. } => false,
+            Self::Io { .. } | Self::Row { .. } | Self::Gone { .. } => false,
         }
     }
 
@@ -130,7 +155,11 @@ impl StoreError {
         match self {
             Self::Row { .. } => true,
             Self::Index { source, .. } => source.kind() == rocksdb::ErrorKind::Corruption,
-            Self::Io { .. } | Self::Quota { .. } | Self::DiskFull { .. } => false,
+            Self::Io { .. }
+            | Self::Quota { .. }
+            | Self::Unrecorded { .. }
+            | Self::Gone { .. }
+            | Self::DiskFull { .. } => false,
         }
     }
 }
@@ -140,11 +169,14 @@ pub struct PieceStore {
     files: Files,
     index: Index,
     limits: StoreLimits,
-    /// Bytes promised to pieces being written.
-    reserved: Mutex<u64>,
+    /// Room promised to pieces being written.
+    reserved: Mutex<Reserved>,
     /// Pieces whose files are being put in place or taken away.
     busy: Mutex<HashSet<PieceHash>>,
     idle: Condvar,
+    /// Counts up from the opening.
+    damaged: AtomicU64,
+    scrubbed_bytes: AtomicU64,
 }
 
 impl fmt::Debug for PieceStore {
@@ -163,8 +195,9 @@ impl PieceStore {
         // The index first: it is what keeps a second store out of the folder.
         let (index, is_new) = Index::open(dir)?;
         let files = Files::open(dir)?;
-        let (reserved, busy) = (Mutex::new(0), Mutex::default());
-        let store = Self { files, index, limits, reserved, busy, idle: Condvar::new() };
+        let (reserved, busy) = (Mutex::default(), Mutex::default());
+        let (damaged, scrubbed_bytes) = (AtomicU64::new(0), AtomicU64::new(0));
+        let store = Self { files, index, limits, reserved, busy, idle: Condvar::new(), damaged, scrubbed_bytes };
         if is_new {
             let adopted = store.adopt()?;
             if adopted > 0 {
@@ -172,7 +205,7 @@ impl PieceStore {
             }
         }
         let swept = store.sweep()?;
-        let index::Totals { pieces, bytes, .. } = store.index.totals();
+        let sums::Totals { pieces, bytes, .. } = store.index.totals();
         info!(dir = %dir.display(), pieces, bytes, lost = swept.lost, orphans = swept.orphans, "piece store is open");
         Ok(store)
     }
@@ -211,25 +244,6 @@ impl PieceStore {
             Err(SliceError::Piece { .. } | SliceError::Outboard { .. }) => Ok(None),
             Err(error) => Err(StoreError::io("read", &self.files.path(hash), io::Error::other(error))),
         }
-    }
-
-    /// Hashes a piece that was found damaged. If only its hash tree was, that is written anew; otherwise the piece is
-    /// lost: its file and its rows go. Returns whether it is whole.
-    ///
-    /// # Errors
-    /// The disk cannot be read or written.
-    pub fn recheck(&self, hash: &PieceHash) -> Result<bool, StoreError> {
-        let Some(piece_bytes) = self.index.piece_bytes(hash)? else {
-            return Ok(false);
-        };
-        let _busy = self.lock(*hash);
-        if self.files.rebuild_outboard(hash, piece_bytes)? {
-            return Ok(true);
-        }
-        warn!(piece = %hash, "the piece is damaged, giving it up");
-        self.index.forget(HashSet::from([*hash]), |_| true)?;
-        self.files.remove(hash)?;
-        Ok(false)
     }
 
     /// What is kept for one piece of a deal.
@@ -333,35 +347,25 @@ impl PieceStore {
         Busy { store: self, hash }
     }
 
-    /// Promises room for a piece.
-    fn reserve(&self, wanted: u64) -> Result<(), StoreError> {
-        let mut reserved = self.reserved.lock();
-        let used = self.used_bytes().saturating_add(*reserved);
-        let quota = self.limits.quota_bytes;
-        if used.checked_add(wanted).is_none_or(|sum| sum > quota) {
-            return Err(StoreError::Quota { wanted, used, quota });
-        }
-        let free = self.files.free_bytes()?;
-        let needed = wanted.saturating_add(*reserved).saturating_add(self.limits.reserve_bytes);
-        if free < needed {
-            return Err(StoreError::DiskFull { path: self.files.dir().to_owned() });
-        }
-        *reserved += wanted;
-        Ok(())
-    }
-
-    fn unreserve(&self, bytes: u64) {
-        let mut reserved = self.reserved.lock();
-        *reserved = reserved.saturating_sub(bytes);
-    }
-
     /// Starts to take a piece of at most `piece_bytes_max` bytes, for which room is kept until it is finished or
     /// dropped.
     ///
     /// # Errors
     /// [`StoreError::Quota`] or [`StoreError::DiskFull`] if it does not fit, or the disk cannot be written.
     pub fn begin(self: &Arc<Self>, piece_bytes_max: u32) -> Result<PieceWriter, StoreError> {
-        PieceWriter::new(Arc::clone(self), piece_bytes_max)
+        PieceWriter::new(Arc::clone(self), piece_bytes_max, None)
+    }
+
+    /// As [`begin`](Self::begin), for a piece that no block records yet: within the quota for those.
+    ///
+    /// # Errors
+    /// Also [`StoreError::Unrecorded`].
+    pub fn begin_unrecorded(
+        self: &Arc<Self>,
+        piece_bytes_max: u32,
+        quota: &UnrecordedQuota,
+    ) -> Result<PieceWriter, StoreError> {
+        PieceWriter::new(Arc::clone(self), piece_bytes_max, Some(quota))
     }
 }
 

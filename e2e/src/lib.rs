@@ -3,6 +3,8 @@
 //! A [`Network`] is a folder and, most of the time, a [`Node`] process over it. Tests wait on what the process prints and
 //! answers, never on time; a deadline only keeps a hang from lasting forever.
 
+pub mod power_cut;
+
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -83,7 +85,7 @@ impl Network {
     /// # Errors
     /// If it ends or is not ready in time, with what it printed.
     pub fn start(&self) -> anyhow::Result<Node> {
-        self.start_with(&[])
+        Node::start(&mut self.command())
     }
 
     /// As [`start`](Self::start), with more arguments.
@@ -91,8 +93,15 @@ impl Network {
     /// # Errors
     /// If it ends or is not ready in time, with what it printed.
     pub fn start_with(&self, args: &[&str]) -> anyhow::Result<Node> {
+        Node::start(self.command().args(args))
+    }
+
+    /// The command that runs a node over this folder.
+    #[must_use]
+    pub fn command(&self) -> Command {
         let mut command = Command::new(node_binary());
-        Node::start(command.args(["--chain", &self.chain, "--base-path"]).arg(self.base.path()).args(args))
+        command.args(["--chain", &self.chain, "--base-path"]).arg(self.base.path());
+        command
     }
 }
 
@@ -171,6 +180,17 @@ impl Node {
     pub fn printed_line(&self, text: &str) -> anyhow::Result<&str> {
         let found = self.printed.iter().find(|line| line.contains(text));
         found.map(String::as_str).with_context(|| format!("no line with {text:?}; printed: {:#?}", self.printed))
+    }
+
+    /// As [`wait_for`](Self::wait_for), but the line may have been printed before.
+    ///
+    /// # Errors
+    /// The same.
+    pub fn has_said(&mut self, text: &str) -> anyhow::Result<String> {
+        match self.printed.iter().find(|line| line.contains(text)) {
+            Some(line) => Ok(line.clone()),
+            None => self.wait_for(text),
+        }
     }
 
     /// `http://127.0.0.1:PORT`.
@@ -252,6 +272,23 @@ impl Node {
         Ok(())
     }
 
+    /// Waits until the process ends by itself; how it ended, and all that it printed.
+    ///
+    /// # Errors
+    /// If it does not end before the deadline.
+    pub fn ended(mut self) -> anyhow::Result<(ExitStatus, Vec<String>)> {
+        let end = Instant::now() + DEADLINE;
+        loop {
+            match self.lines.recv_timeout(end.saturating_duration_since(Instant::now())) {
+                Ok(line) => self.printed.push(line),
+                Err(RecvTimeoutError::Timeout) => bail!("the node did not end; printed: {:#?}", self.printed),
+                Err(RecvTimeoutError::Disconnected) => {
+                    return Ok((self.child.wait()?, std::mem::take(&mut self.printed)));
+                }
+            }
+        }
+    }
+
     /// SIGTERM, and wait for the exit status.
     ///
     /// # Errors
@@ -272,6 +309,10 @@ impl Drop for Node {
         // It may have ended already.
         self.child.kill().ok();
         self.child.wait().ok();
+        if std::thread::panicking() {
+            self.printed.extend(self.lines.iter());
+            eprintln!("the node printed: {:#?}", self.printed);
+        }
     }
 }
 

@@ -5,16 +5,16 @@ use std::sync::Arc;
 
 use parking_lot::{Mutex, RwLock};
 use runtime::genesis::Genesis;
-use runtime::types::{BlockHash, Header, Height};
+use runtime::types::{BlockHash, Header};
 
 use crate::commit::HeightWrite;
 use crate::db::Database;
 use crate::db::key::MetaKey;
-use crate::db::tables::{BODIES, CERTIFICATES, HEADERS, META, Row};
+use crate::db::tables::{META, Row};
 use crate::error::{LedgerError, OpenError};
+use crate::opening::{check_chain, read_head};
 use crate::preview::Preview;
 use crate::state::StateSnapshot;
-use crate::tree;
 use crate::versions::Version;
 
 /// Format of the whole database; another one is refused.
@@ -51,7 +51,7 @@ pub struct Head {
 }
 
 impl Head {
-    fn of(header: Header) -> Self {
+    pub(crate) fn of(header: Header) -> Self {
         let hash = header.hash();
         Self { header, hash }
     }
@@ -147,60 +147,4 @@ fn write_genesis(database: &Database, first: &Head, preview: &Preview) -> Result
 /// A single value of family `meta`.
 pub(crate) fn row_of<T: Row>(value: &T) -> crate::db::tables::Versioned {
     crate::db::tables::Versioned(value.to_row())
-}
-
-/// The head's height if the folder holds this chain, none if it holds nothing.
-fn check_chain(database: &Database, path: &Path, wanted: BlockHash) -> Result<Option<Height>, OpenError> {
-    let Some(found) = meta::<u32>(database, path, MetaKey::Format)? else { return Ok(None) };
-    if found != FORMAT {
-        return Err(OpenError::OtherFormat { path: path.to_owned(), found, known: FORMAT });
-    }
-    let found = meta(database, path, MetaKey::Genesis)?.ok_or_else(|| corrupt(path, "the genesis hash is missing"))?;
-    if found != wanted {
-        return Err(OpenError::OtherGenesis { path: path.to_owned(), found, wanted });
-    }
-    let height = meta(database, path, MetaKey::Head)?.ok_or_else(|| corrupt(path, "the head's height is missing"))?;
-    Ok(Some(height))
-}
-
-fn meta<T: Row>(database: &Database, path: &Path, key: MetaKey) -> Result<Option<T>, OpenError> {
-    let row = database.get(&META, &key).map_err(|source| OpenError::Ledger { path: path.to_owned(), source })?;
-    row.map(|row| T::from_row(&row.0).map_err(|what| corrupt(path, format!("{key:?} in meta: {what}")))).transpose()
-}
-
-/// The head, after checking that everything a height consists of is there and agrees.
-fn read_head(database: &Database, path: &Path, height: Height) -> Result<Head, OpenError> {
-    let failed = |source| OpenError::Ledger { path: path.to_owned(), source };
-    let missing = |what: &str| corrupt(path, format!("{what} of height {height} is missing"));
-    let differs = |what: &str| corrupt(path, format!("{what} of height {height} is not what the header says"));
-    let header = database.get(&HEADERS, &height).map_err(failed)?.ok_or_else(|| missing("the header"))?;
-    if header.height != height {
-        return Err(differs("the height"));
-    }
-    let root = tree::root(database, height).map_err(failed)?.ok_or_else(|| missing("the state's root node"))?;
-    if root != header.state_root {
-        return Err(differs("the state's root"));
-    }
-    let head = Head::of(header);
-    let transactions = database.get(&BODIES, &height).map_err(failed)?.ok_or_else(|| missing("the body"))?;
-    let block = runtime::types::Block { header: head.header.clone(), transactions };
-    if block.transactions_root() != head.header.transactions_root {
-        return Err(differs("the transactions' root"));
-    }
-    if height > 0 {
-        let certificate =
-            database.get(&CERTIFICATES, &height).map_err(failed)?.ok_or_else(|| missing("the certificate"))?;
-        if certificate.block_hash != head.hash {
-            return Err(differs("the certificate"));
-        }
-    }
-    let above = height.saturating_add(1);
-    if database.get(&HEADERS, &above).map_err(failed)?.is_some() {
-        return Err(corrupt(path, format!("the head is at {height}, but there is a header of height {above}")));
-    }
-    Ok(head)
-}
-
-fn corrupt(path: &Path, what: impl Into<String>) -> OpenError {
-    OpenError::Corrupt { path: path.to_owned(), what: what.into() }
 }

@@ -1,5 +1,6 @@
 //! A decided block becomes the head: everything of its height in one synced batch, then the head in memory.
 
+use fail::fail_point;
 use runtime::event::EventRecord;
 use runtime::execute::Executed;
 use runtime::types::{Block, BlockHash, CommitCertificate, Header, SignedTransaction};
@@ -54,10 +55,12 @@ impl Ledger {
         let bytes = batch.bytes();
         // Readers of older heights must know what changes before they can see it on disk.
         let version = tip.version.follow(preview.changed_keys()).ok_or(LedgerError::Failed)?;
+        fail_point!("ledger::commit::before_write");
         if let Err(source) = batch.write_synced() {
             *failed = true;
             return Err(LedgerError::Write { height, source });
         }
+        fail_point!("ledger::commit::after_write");
         self.advance(block.header.clone(), hash, version);
         tracing::debug!(height, %hash, transactions = block.transactions.len(), bytes, "committed a block");
         Ok(())

@@ -13,6 +13,19 @@ use thiserror::Error;
 pub struct DatabaseError(#[from] rocksdb::Error);
 
 impl DatabaseError {
+    /// Whether the files are not what was written.
+    #[must_use]
+    pub fn is_damage(&self) -> bool {
+        self.0.kind() == rocksdb::ErrorKind::Corruption
+    }
+
+    /// Whether the files cannot be written: the disk is full or read only, or they are somebody else's.
+    #[must_use]
+    pub fn is_refused(&self) -> bool {
+        let text: &str = self.0.as_ref();
+        ["No space left", "Read-only file system", "Permission denied"].iter().any(|why| text.contains(why))
+    }
+
     /// Whether another process, or another handle of this one, holds the folder's lock.
     pub(crate) fn is_lock(&self) -> bool {
         let text: &str = self.0.as_ref();

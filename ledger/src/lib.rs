@@ -27,6 +27,7 @@ mod db;
 mod error;
 mod index;
 pub mod mempool;
+mod opening;
 mod preview;
 mod proof;
 mod reader;

@@ -1,5 +1,6 @@
 //! Blocks of the next height that were proposed and not yet decided.
 
+use fail::fail_point;
 use runtime::types::{Block, BlockHash, Height};
 
 use crate::chain::Ledger;
@@ -39,10 +40,13 @@ impl Ledger {
         }
         let mut batch = self.database().batch();
         batch.put(&UNDECIDED, &key, block);
+        fail_point!("ledger::remember::before_write");
         batch.write_synced().map_err(|source| {
             *failed = true;
             LedgerError::Write { height, source }
-        })
+        })?;
+        fail_point!("ledger::remember::after_write");
+        Ok(())
     }
 
     /// The undecided blocks of `height`, each with the round in which it was seen, ascending by round.

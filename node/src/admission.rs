@@ -2,14 +2,16 @@
 
 use std::sync::Arc;
 
-use dsn::{Admission, Admitted, AdmittedKind, Authority, PutOpen, Refusal, RefusalCode};
+use dsn::{Admission, Admitted, AdmittedKind, Authority, PutOpen, Refusal, RefusalCode, UnrecordedQuota};
 use pieces::{FileId, PieceHash};
 use rand_core::OsRng;
 use runtime::crypto::{AccountId, KeyPair, Signature};
-use runtime::deals::check_deal_nonce;
+use runtime::deals::{DEAL_WINDOW, check_deal_nonce};
 use runtime::placement::place;
 use runtime::state::{ReadTables, StateError};
-use runtime::tables::{Accounts, Files, ParameterTable, ProviderNumbers, Segment, Segments, Snapshots};
+use runtime::tables::{
+    Account, Accounts, Files, ParameterTable, ProviderNumbers, Providers, Segment, Segments, Snapshots,
+};
 use runtime::terms::{commitment_for, lease_price};
 use runtime::types::{Parameters, SignedIntent, StorageCommitment, UploadIntent};
 
@@ -46,14 +48,15 @@ impl LedgerAdmission {
         let placement = place(&snapshot, &parameters.placement, &intent.code, &intent.deal(), open.segment)
             .map_err(|rule| refuse(RefusalCode::NotPermitted, rule.to_string()))?;
         let number = state.read::<ProviderNumbers>(&self.account).map_err(unreadable)?;
-        let slot = placement.slots.get(usize::from(open.slot));
-        if number.is_none() || slot.map(|slot| slot.provider) != number {
-            return Err(refuse(RefusalCode::NotPermitted, "the slot is not this provider's"));
-        }
+        let slot = placement.slots.get(usize::from(open.slot)).map(|slot| slot.provider);
+        let number = number.filter(|number| slot == Some(*number));
+        let number = number.ok_or_else(|| refuse(RefusalCode::NotPermitted, "the slot is not this provider's"))?;
+        let declared = state.require::<Providers>(&number).map_err(unreadable)?.declared;
         signed.verify().map_err(|_| refuse(RefusalCode::NotPermitted, "the intent's signature does not hold"))?;
         let epochs = parameters.placement.placement_epochs;
         let commitment = commitment_for(intent, epochs, open.segment, open.index, PieceHash::ZERO, 0, self.account);
-        Ok(Admitted { deal: commitment.deal, kind: AdmittedKind::Commit(commitment) })
+        let quota = unrecorded_quota(intent, &owner, declared, &parameters);
+        Ok(Admitted { deal: commitment.deal, kind: AdmittedKind::Commit(commitment), quota: Some(quota) })
     }
 
     fn check_terms(&self, intent: &UploadIntent, parameters: &Parameters) -> Result<(), Refusal> {
@@ -95,7 +98,7 @@ impl LedgerAdmission {
             return Err(refuse(RefusalCode::OutOfBounds, "the piece is shorter"));
         }
         let kind = AdmittedKind::Restore { piece_hash: *hash, until_epoch: holder.until_epoch };
-        Ok(Admitted { deal: file.deal, kind })
+        Ok(Admitted { deal: file.deal, kind, quota: None })
     }
 }
 
@@ -129,6 +132,22 @@ fn check_size(open: &PutOpen, intent: &UploadIntent, parameters: &Parameters) ->
     }
     lease_price(&parameters.prices, code, size, limit, intent.lease_epochs)
         .ok_or_else(|| refuse(RefusalCode::OutOfBounds, "the price of the lease does not fit"))
+}
+
+/// What may lie here for deals that no block records yet. An account has no deals under way but those whose nonces it may
+/// still use, so that what lies here is known by its deal alone, also after a restart.
+fn unrecorded_quota(intent: &UploadIntent, owner: &Account, declared: u64, parameters: &Parameters) -> UnrecordedQuota {
+    let first = owner.deal_high.saturating_sub(DEAL_WINDOW);
+    let nonces = first..owner.deal_high.saturating_add(DEAL_WINDOW);
+    let open = nonces.filter(|nonce| check_deal_nonce(owner, *nonce).is_ok());
+    let of_owner = open.map(|deal_nonce| UploadIntent { deal_nonce, ..intent.clone() }.deal()).collect();
+    let share = |permille: u16| (declared / 1000).saturating_mul(u64::from(permille));
+    UnrecordedQuota {
+        deal: intent.deal(),
+        of_owner,
+        owner_bytes_max: share(parameters.placement.unrecorded_owner_permille),
+        all_bytes_max: share(parameters.placement.unrecorded_all_permille),
+    }
 }
 
 fn refuse(code: RefusalCode, message: impl AsRef<str>) -> Refusal {

@@ -7,7 +7,6 @@
 //!                       '----> rpc: what clients see of all of them
 //! ```
 
-use std::fs;
 use std::future::Future;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
@@ -17,21 +16,21 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use chain_spec::{ChainSpec, ChainType, dev_keys};
 use consensus::{ConsensusConfig, ConsensusHandle, Timeouts, ValidatorKey};
-use ledger::{Ledger, Mempool, MempoolLimits, OpenError};
+use ledger::{Ledger, Mempool, MempoolLimits};
 use rpc::{RunningMetrics, RunningServer, Server, ServerConfig};
 use runtime::types::Parameters;
 use tokio::task::JoinHandle;
 
 use crate::backend::{Payer, SystemInfo, backend, listen_lines};
-use crate::base_path::BasePath;
+use crate::base_path::{BasePath, make_folder};
 use crate::chain::{Chain, ValidatorKeys};
-use crate::cli::ExitReason;
 use crate::dev_providers;
 use crate::fetch::Fetch;
 use crate::gateway::{Gateway, GatewayParts};
 use crate::keystore::{Keystore, read_key_file};
 use crate::labels::Labels;
 use crate::metrics::{self, Counters, MetricsPort, Observed};
+use crate::opening::{not_opened, not_started, not_written};
 use crate::provider::{Provider, ProviderKeys};
 use crate::submitter::Submitter;
 use crate::traffic::Traffic;
@@ -182,8 +181,9 @@ impl Node {
 }
 
 fn prepare_folders(base: &BasePath) -> anyhow::Result<()> {
-    for folder in [base.pieces(), base.network(), base.consensus(), base.spool(), base.uploads()] {
-        fs::create_dir_all(&folder).with_context(|| format!("make the folder {}", folder.display()))?;
+    let own = [base.ledger(), base.pieces(), base.network(), base.consensus(), base.keystore()];
+    for folder in own.into_iter().chain([base.spool(), base.uploads()]) {
+        make_folder(&folder).map_err(|error| not_written(&folder, error))?;
     }
     Ok(())
 }
@@ -192,16 +192,6 @@ async fn open_ledger(spec: &ChainSpec, base: &BasePath, config: &NodeConfig) -> 
     let (path, genesis) = (base.ledger(), spec.genesis());
     let opened = tokio::task::spawn_blocking(move || Ledger::open(&path, &genesis)).await?;
     opened.map_err(|error| not_opened(error, &config.chain, base))
-}
-
-/// Why a ledger does not open, with what to do about it.
-pub fn not_opened(error: OpenError, chain: &str, base: &BasePath) -> anyhow::Error {
-    if !matches!(error, OpenError::OtherGenesis { .. }) {
-        return anyhow::Error::from(error).context("open the ledger");
-    }
-    let root = base.root().display();
-    let advice = format!("to delete what is there, run: node purge-chain --chain {chain} --base-path {root}");
-    ExitReason::OtherGenesis(format!("{error}; {advice}")).into()
 }
 
 /// The chain's one validator, if this node has its key.
@@ -257,8 +247,9 @@ async fn start_consensus(
         ..Timeouts::default()
     };
     let secret = keystore.peer_seed("consensus-network")?;
+    let name = config.chain.as_str();
     let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, config.consensus_port));
-    let config = ConsensusConfig {
+    let engine = ConsensusConfig {
         moniker: config.name.clone(),
         idle: Duration::from_millis(parameters.time.idle_ms),
         timeouts,
@@ -266,5 +257,5 @@ async fn start_consensus(
         block_bytes_max: parameters.limits.block_bytes,
         ..ConsensusConfig::dev(listen, base.consensus(), validator, *secret)
     };
-    consensus::start(chain.clone(), chain, config).await.context("start the consensus engine")
+    consensus::start(chain.clone(), chain, engine).await.map_err(|error| not_started(error, name, base))
 }

@@ -8,6 +8,8 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use fs4::fs_std::FileExt;
 
+use crate::opening::not_written;
+
 /// How the folders of `--tmp` begin.
 const TEMPORARY_PREFIX: &str = "piecewise-";
 
@@ -43,9 +45,9 @@ impl BasePath {
             None => root_of(base)?,
         };
         let chain = chain_in(&root, chain_id);
-        fs::create_dir_all(&chain).with_context(|| format!("make the folder {}", chain.display()))?;
+        make_folder(&chain).map_err(|error| not_written(&chain, error))?;
         let lock_path = chain.join("lock");
-        let lock = File::create(&lock_path).with_context(|| format!("open {}", lock_path.display()))?;
+        let lock = File::create(&lock_path).map_err(|error| not_written(&lock_path, error))?;
         if !lock.try_lock_exclusive().with_context(|| format!("lock {}", lock_path.display()))? {
             return Err(InUse(root).into());
         }
@@ -102,6 +104,20 @@ impl BasePath {
     pub fn spool(&self) -> PathBuf {
         self.chain.join("spool")
     }
+}
+
+/// Makes a folder and those above it that are missing; each lasts once this returns.
+pub fn make_folder(path: &Path) -> io::Result<()> {
+    if path.is_dir() {
+        return Ok(());
+    }
+    let above = path.parent().filter(|above| !above.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    make_folder(above)?;
+    match fs::create_dir(path) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
+        _ => {}
+    }
+    File::open(above)?.sync_all()
 }
 
 fn chain_in(root: &Path, chain_id: &str) -> PathBuf {

@@ -13,6 +13,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 use consensus::{Application, ApplicationError, Candidate, HeadInfo, Verdict, WorkSignal};
+use fail::fail_point;
 use futures::future::BoxFuture;
 use ledger::{AdmitError, Head, Ledger, LedgerError, Mempool, Preview};
 use parity_scale_codec::Encode;
@@ -280,7 +281,9 @@ impl Application for Chain {
         self.metrics.committed(block.transactions.len());
         self.candidates.lock().clear();
         self.mempool.prune(&self.ledger.state(), &block).map_err(unreadable)?;
+        fail_point!("node::commit::before_announce");
         self.head.send_replace(self.ledger.head());
+        fail_point!("node::commit::after_announce");
         Ok(())
     }
 

@@ -14,10 +14,18 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::base_path::InUse;
+
 /// Exit code when the base path belongs to another genesis (`EX_DATAERR`).
 const EXIT_OTHER_GENESIS: u8 = 65;
 /// Exit code when a part of the node ended by itself (`EX_SOFTWARE`).
 const EXIT_PART_ENDED: u8 = 70;
+/// Exit code when the base path cannot be written (`EX_CANTCREAT`).
+const EXIT_NOT_WRITABLE: u8 = 73;
+/// Exit code when what is kept in the base path is damaged (`EX_IOERR`).
+const EXIT_DAMAGED: u8 = 74;
+/// Exit code when another node uses the base path (`EX_TEMPFAIL`).
+const EXIT_IN_USE: u8 = 75;
 
 /// A peer-to-peer storage network whose ledger is a blockchain.
 #[derive(Debug, Parser)]
@@ -82,6 +90,15 @@ pub enum ExitReason {
     /// The base path holds another chain.
     #[error("{0}")]
     OtherGenesis(String),
+    /// The base path cannot be written: read only, full, or somebody else's.
+    #[error("{0}")]
+    NotWritable(String),
+    /// What is kept in the base path is damaged, or its parts contradict each other.
+    #[error("{0}")]
+    Damaged(String),
+    /// Another process has the ledger open.
+    #[error("{0}")]
+    InUse(String),
     /// The consensus engine, or another part the node cannot do without, ended by itself.
     #[error("{0}")]
     PartEnded(String),
@@ -94,9 +111,15 @@ pub struct Said;
 
 /// The exit code of a failure; 1 for those without one of their own.
 pub fn exit_code(error: &anyhow::Error) -> ExitCode {
+    if error.is::<InUse>() {
+        return ExitCode::from(EXIT_IN_USE);
+    }
     match error.downcast_ref::<ExitReason>() {
         Some(ExitReason::OtherGenesis(_)) => ExitCode::from(EXIT_OTHER_GENESIS),
         Some(ExitReason::PartEnded(_)) => ExitCode::from(EXIT_PART_ENDED),
+        Some(ExitReason::NotWritable(_)) => ExitCode::from(EXIT_NOT_WRITABLE),
+        Some(ExitReason::Damaged(_)) => ExitCode::from(EXIT_DAMAGED),
+        Some(ExitReason::InUse(_)) => ExitCode::from(EXIT_IN_USE),
         None => ExitCode::FAILURE,
     }
 }

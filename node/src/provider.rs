@@ -15,12 +15,13 @@ use tokio::task::JoinHandle;
 use zeroize::Zeroizing;
 
 use crate::admission::LedgerAdmission;
-use crate::base_path::BasePath;
+use crate::base_path::{BasePath, make_folder};
 use crate::chain::Chain;
 use crate::listen;
 use crate::spool::RESERVE_BYTES;
 use crate::submitter::Submitter;
 
+mod scrub;
 mod sweep;
 
 /// The keys of a provider.
@@ -50,6 +51,7 @@ pub struct Provider {
     peer: Peer,
     service: PieceService,
     sweeping: JoinHandle<()>,
+    scrubbing: JoinHandle<()>,
 }
 
 impl Provider {
@@ -65,7 +67,7 @@ impl Provider {
         let limits = StoreLimits { quota_bytes: quota.unwrap_or(u64::MAX), reserve_bytes: RESERVE_BYTES };
         let pieces = folder.clone();
         let opening = tokio::task::spawn_blocking(move || {
-            fs::create_dir_all(&folder)
+            make_folder(&folder)
                 .with_context(|| format!("make the folder {}", folder.display()))
                 .and_then(|()| PieceStore::open(&folder, limits).context("open the piece store"))
         });
@@ -77,8 +79,9 @@ impl Provider {
         let admission = Arc::new(LedgerAdmission::new(chain.clone(), account, keys.service));
         let service = PieceService::new(store.clone(), admission);
         peer.serve(service.clone())?;
+        let scrubbing = tokio::spawn(scrub::follow(store.clone(), account));
         let sweeping = tokio::spawn(sweep::follow(chain, store, account, pieces));
-        Ok(Self { account: keys.account, peer, service, sweeping })
+        Ok(Self { account: keys.account, peer, service, sweeping, scrubbing })
     }
 
     /// The provider's peer.
@@ -122,6 +125,7 @@ impl Provider {
     /// Stops serving.
     pub async fn stop(self) {
         self.sweeping.abort();
+        self.scrubbing.abort();
         self.peer.stop().await;
     }
 }

@@ -1,5 +1,6 @@
 //! Heights that end, and the pause before the next.
 
+use fail::fail_point;
 use malachite::Reply;
 use malachite::app::engine::host::Next;
 use malachite::app::types::MisbehaviorEvidence;
@@ -23,7 +24,9 @@ impl Host {
             return Err(EndReason::Engine { why: format!("it decided height {height} in no round") });
         };
         let (round, hash) = (certificate.round, certificate.block_hash);
+        fail_point!("consensus::decide::before_commit");
         self.ask("commit", move |application| application.commit(&certificate)).await?;
+        fail_point!("consensus::decide::after_commit");
         self.committed_at = Instant::now();
         self.head = self.read_head().await?;
         if self.head.height != height {
@@ -34,6 +37,7 @@ impl Host {
         self.undelivered.clear();
         tracing::debug!(height, round, %hash, "height decided");
         answered(reply.send(()));
+        fail_point!("consensus::decide::after_reply");
         Ok(())
     }
 

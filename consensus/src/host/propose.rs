@@ -1,6 +1,7 @@
 //! Heights and rounds that begin, and blocks of our own.
 
 use bytes::Bytes;
+use fail::fail_point;
 use malachite::app::engine::host::HeightParams;
 use malachite::app::streaming::{StreamContent, StreamId, StreamMessage};
 use malachite::app::types::core::Round;
@@ -61,14 +62,17 @@ impl Host {
         let Some(number) = round.as_u32() else {
             return Err(EndReason::Engine { why: "it asked for a block in no round".into() });
         };
+        fail_point!("consensus::propose::before_build");
         let candidate = self.ask("propose", move |application| application.propose(height, number)).await?;
         if candidate.header.height != height || candidate.bytes.len() > self.block_bytes_max() {
             let why = format!("it proposed a block for height {} that does not fit", candidate.header.height);
             return Err(EndReason::Application { during: "propose", why });
         }
         let value = LocallyProposedValue::new(ConsensusHeight(height), round, BlockRef(candidate.hash));
+        fail_point!("consensus::propose::before_reply");
         answered(reply.send(value));
         self.publish_own(&candidate, round).await;
+        fail_point!("consensus::propose::after_publish");
         Ok(())
     }
 

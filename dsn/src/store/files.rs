@@ -1,7 +1,10 @@
 //! Pieces as files.
 
 use super::{OUTBOARD_FROM_BYTES, StoreError};
+use fail::fail_point;
+use parking_lot::Mutex;
 use pieces::{PieceHash, outboard, outboard_bytes};
+use std::collections::HashSet;
 use std::ffi::OsStr;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read as _, Write as _};
@@ -9,6 +12,8 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 const OUTBOARD_SUFFIX: &str = "obao";
+/// Damaged pieces that are kept to be looked at; those on top are deleted.
+const SET_ASIDE_MAX: usize = 64;
 
 /// The folder with the files.
 #[derive(Debug)]
@@ -17,6 +22,9 @@ pub(super) struct Files {
     files: PathBuf,
     tmp: PathBuf,
     next_tmp: AtomicU64,
+    /// The folders of pieces, by the first two bytes of their hashes, that are known to outlast a power cut. One that is
+    /// just there may have been made by another thread, or a process that died, and never synced.
+    lasting: Mutex<HashSet<[u8; 2]>>,
 }
 
 /// A file found in the folder.
@@ -39,7 +47,8 @@ impl Files {
             _ => create_dir(&tmp)?,
         }
         sync_dir(dir)?;
-        Ok(Self { dir: dir.to_owned(), files, tmp, next_tmp: AtomicU64::new(0) })
+        let (next_tmp, lasting) = (AtomicU64::new(0), Mutex::default());
+        Ok(Self { dir: dir.to_owned(), files, tmp, next_tmp, lasting })
     }
 
     pub(super) fn dir(&self) -> &Path {
@@ -100,6 +109,29 @@ impl Files {
         (tree.len() == expected).then_some(tree)
     }
 
+    /// Whether the file is the piece, and its hash tree the piece's.
+    pub(super) fn is_whole(&self, hash: &PieceHash, piece_bytes: u64) -> Result<bool, StoreError> {
+        if !self.has(hash, piece_bytes) {
+            return Ok(false);
+        }
+        let path = self.path(hash);
+        let file = File::open(&path).map_err(|error| StoreError::io("read", &path, error))?;
+        let (found, tree) = outboard(file, piece_bytes).map_err(|error| StoreError::io("read", &path, error))?;
+        let needs_tree = piece_bytes > OUTBOARD_FROM_BYTES;
+        Ok(found == *hash && (!needs_tree || self.read_outboard(hash, piece_bytes) == Some(tree)))
+    }
+
+    /// Takes a damaged piece out of the way, and its hash tree with it. Where it is kept, if there is room and it is there.
+    pub(super) fn set_aside(&self, hash: &PieceHash) -> Result<Option<PathBuf>, StoreError> {
+        let folder = self.dir.join("damaged");
+        create_dir(&folder)?;
+        let kept = folder.join(hash.to_string());
+        let has_room = list(&folder)?.len() < SET_ASIDE_MAX;
+        let is_kept = has_room && fs::rename(self.path(hash), &kept).is_ok();
+        self.remove(hash)?;
+        Ok(is_kept.then_some(kept))
+    }
+
     /// Whether the file is the piece; then its hash tree is written anew.
     pub(super) fn rebuild_outboard(&self, hash: &PieceHash, piece_bytes: u64) -> Result<bool, StoreError> {
         if !self.has(hash, piece_bytes) {
@@ -142,23 +174,30 @@ impl Files {
     pub(super) fn place(&self, tmp: &Path, hash: &PieceHash, tree: Option<&[u8]>) -> Result<(), StoreError> {
         let path = self.path(hash);
         let folder = path.parent().unwrap_or(&self.files);
-        self.create_folder(folder)?;
+        self.create_folder(hash, folder)?;
         if let Some(tree) = tree {
+            fail_point!("dsn::piece::before_outboard");
             self.write_outboard(hash, tree)?;
+            fail_point!("dsn::piece::after_outboard");
         }
+        fail_point!("dsn::piece::before_rename");
         fs::rename(tmp, &path).map_err(|error| StoreError::io("rename to", &path, error))?;
+        fail_point!("dsn::piece::after_rename");
         sync_dir(folder)
     }
 
-    /// Makes both levels above a piece; each new one is synced in the one above it.
-    fn create_folder(&self, folder: &Path) -> Result<(), StoreError> {
-        if folder.is_dir() {
+    /// Makes both levels above a piece; each is synced in the one above it.
+    fn create_folder(&self, hash: &PieceHash, folder: &Path) -> Result<(), StoreError> {
+        let [first, second, ..] = *hash.as_bytes();
+        if self.lasting.lock().contains(&[first, second]) && folder.is_dir() {
             return Ok(());
         }
         let above = folder.parent().unwrap_or(&self.files);
         create_dir(folder)?;
         sync_dir(above)?;
-        sync_dir(&self.files)
+        sync_dir(&self.files)?;
+        self.lasting.lock().insert([first, second]);
+        Ok(())
     }
 
     /// Removes a piece and its hash tree; nothing if they are gone.

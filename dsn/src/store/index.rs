@@ -1,6 +1,7 @@
 //! Which pieces are kept, and what for: a small RocksDB.
 
 use super::StoreError;
+use super::sums::{Sums, Totals};
 use parity_scale_codec::{Decode, DecodeWithMemTracking, Encode, MaxEncodedLen};
 use parking_lot::Mutex;
 use pieces::PieceHash;
@@ -17,6 +18,8 @@ const TAG_ROW: u8 = 1;
 const TAG_PIECE: u8 = 2;
 /// The version of both values.
 const VERSION: u8 = 1;
+/// RocksDB has this file wherever there is a database.
+const CURRENT: &str = "CURRENT";
 /// No value is longer.
 const VALUE_BYTES_MAX: usize = 128;
 
@@ -79,23 +82,12 @@ struct PieceEntry {
     references: u32,
 }
 
-/// Sums over the index.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Totals {
-    /// Different pieces.
-    pub(super) pieces: u64,
-    /// Their bytes.
-    pub(super) bytes: u64,
-    /// Bytes of rows that are not known to be recorded.
-    pub(super) unrecorded_bytes: u64,
-}
-
 /// Rows, and pieces with their counts. Writes are atomic, and last once [`sync`](Self::sync) has returned.
 pub(super) struct Index {
     db: DB,
     dir: PathBuf,
     /// Held while rows and counts are read and written.
-    totals: Mutex<Totals>,
+    sums: Mutex<Sums>,
 }
 
 impl Index {
@@ -117,24 +109,29 @@ impl Index {
 
     fn open_as_it_is(dir: &Path) -> Result<(Self, bool), StoreError> {
         let path = dir.join("index");
-        let is_new = !path.join("CURRENT").exists();
+        let is_new = !path.join(CURRENT).exists();
         std::fs::create_dir_all(&path).map_err(|error| StoreError::io("create", &path, error))?;
         let failed = |source| StoreError::Index { what: "open", path: dir.to_owned(), source };
         let db = DB::open(&options(), &path).map_err(failed)?;
-        let index = Self { db, dir: dir.to_owned(), totals: Mutex::default() };
-        let mut totals = Totals::default();
+        let index = Self { db, dir: dir.to_owned(), sums: Mutex::default() };
+        let mut sums = Sums::default();
         index.each_piece(|_, piece_bytes| {
-            totals.pieces += 1;
-            totals.bytes += piece_bytes;
+            sums.totals.pieces += 1;
+            sums.totals.bytes += piece_bytes;
             Ok(())
         })?;
-        index.each_row(|_, row| totals.unrecorded_bytes += row.unrecorded_bytes())?;
-        *index.totals.lock() = totals;
+        index.each_row(|key, row| sums.add_unrecorded(key.deal, row.unrecorded_bytes()))?;
+        *index.sums.lock() = sums;
         Ok((index, is_new))
     }
 
     pub(super) fn totals(&self) -> Totals {
-        *self.totals.lock()
+        self.sums.lock().totals
+    }
+
+    /// Bytes of these deals' rows that are not known to be recorded.
+    pub(super) fn unrecorded_of(&self, deals: &[DealId]) -> u64 {
+        self.sums.lock().unrecorded_of(deals)
     }
 
     pub(super) fn row(&self, key: &PieceKey) -> Result<Option<PieceRow>, StoreError> {
@@ -182,6 +179,22 @@ impl Index {
         Ok(self.entry(hash)?.map(|entry| u64::from(entry.piece_bytes)))
     }
 
+    /// The first piece behind `after`, or of all.
+    pub(super) fn piece_behind(&self, after: Option<&PieceHash>) -> Result<Option<PieceHash>, StoreError> {
+        let from = after.map_or_else(|| vec![TAG_PIECE], |hash| [piece_key(hash).as_slice(), &[0]].concat());
+        let first = self.db.iterator(IteratorMode::From(&from, Direction::Forward)).next();
+        let Some((key, _)) = first.transpose().map_err(|error| self.failed("read", error))? else { return Ok(None) };
+        if key.first() != Some(&TAG_PIECE) {
+            return Ok(None);
+        }
+        parse_piece_key(&key).ok_or_else(|| self.no_row()).map(Some)
+    }
+
+    /// Whether its files are still where they were opened.
+    pub(super) fn is_there(&self) -> bool {
+        self.dir.join("index").join(CURRENT).exists()
+    }
+
     /// Visits all pieces on disk.
     pub(super) fn each_piece(
         &self,
@@ -201,7 +214,7 @@ impl Index {
 
     /// Writes a row. If there is one, both promises hold.
     pub(super) fn insert(&self, key: &PieceKey, row: &PieceRow) -> Result<(), StoreError> {
-        let mut totals = self.totals.lock();
+        let mut sums = self.sums.lock();
         let before = self.row(key)?;
         let row = before.as_ref().map_or_else(|| row.clone(), |before| row.and(before));
         let entry = self.entry(&key.piece_hash)?;
@@ -212,17 +225,17 @@ impl Index {
         batch.put(piece_key(&key.piece_hash), encode(&PieceEntry { piece_bytes: row.piece_bytes, references }));
         self.write(batch)?;
         if entry.is_none() {
-            totals.pieces += 1;
-            totals.bytes += u64::from(row.piece_bytes);
+            sums.totals.pieces += 1;
+            sums.totals.bytes += u64::from(row.piece_bytes);
         }
-        totals.unrecorded_bytes += row.unrecorded_bytes();
-        totals.unrecorded_bytes -= before.map_or(0, |before| before.unrecorded_bytes());
+        sums.add_unrecorded(key.deal, row.unrecorded_bytes());
+        sums.take_unrecorded(key.deal, before.map_or(0, |before| before.unrecorded_bytes()));
         Ok(())
     }
 
     /// Removes a row, if `which` says so. Returns whether now no row names the piece.
     pub(super) fn remove(&self, key: &PieceKey, which: impl Fn(&PieceRow) -> bool) -> Result<bool, StoreError> {
-        let mut totals = self.totals.lock();
+        let mut sums = self.sums.lock();
         let Some(row) = self.row(key)?.filter(which) else {
             return Ok(false);
         };
@@ -237,34 +250,34 @@ impl Index {
             }
         }
         self.write(batch)?;
-        totals.unrecorded_bytes -= row.unrecorded_bytes();
+        sums.take_unrecorded(key.deal, row.unrecorded_bytes());
         if entry.is_some() && references == 0 {
-            totals.pieces -= 1;
-            totals.bytes -= u64::from(row.piece_bytes);
+            sums.totals.pieces -= 1;
+            sums.totals.bytes -= u64::from(row.piece_bytes);
         }
         Ok(references == 0)
     }
 
     pub(super) fn mark_recorded(&self, key: &PieceKey) -> Result<(), StoreError> {
-        let mut totals = self.totals.lock();
+        let mut sums = self.sums.lock();
         if let Some(row) = self.row(key)? {
             let mut batch = WriteBatch::default();
             batch.put(row_key(key), encode(&PieceRow { recorded: true, ..row.clone() }));
             self.write(batch)?;
-            totals.unrecorded_bytes -= row.unrecorded_bytes();
+            sums.take_unrecorded(key.deal, row.unrecorded_bytes());
         }
         Ok(())
     }
 
     /// Takes in a piece without a row.
     pub(super) fn adopt(&self, hash: &PieceHash, piece_bytes: u32) -> Result<(), StoreError> {
-        let mut totals = self.totals.lock();
+        let mut sums = self.sums.lock();
         if self.entry(hash)?.is_none() {
             let mut batch = WriteBatch::default();
             batch.put(piece_key(hash), encode(&PieceEntry { piece_bytes, references: 0 }));
             self.write(batch)?;
-            totals.pieces += 1;
-            totals.bytes += u64::from(piece_bytes);
+            sums.totals.pieces += 1;
+            sums.totals.bytes += u64::from(piece_bytes);
         }
         Ok(())
     }
@@ -276,17 +289,18 @@ impl Index {
         mut lost: HashSet<PieceHash>,
         still_lost: impl Fn(&PieceHash) -> bool,
     ) -> Result<u64, StoreError> {
-        let mut totals = self.totals.lock();
+        let mut sums = self.sums.lock();
         lost.retain(still_lost);
         if lost.is_empty() {
             return Ok(0);
         }
         let mut gone = Totals::default();
+        let mut unrecorded = Vec::new();
         let mut batch = WriteBatch::default();
         self.each_row(|key, row| {
             if lost.contains(&key.piece_hash) {
                 batch.delete(row_key(&key));
-                gone.unrecorded_bytes += row.unrecorded_bytes();
+                unrecorded.push((key.deal, row.unrecorded_bytes()));
             }
         })?;
         for hash in &lost {
@@ -297,9 +311,9 @@ impl Index {
             }
         }
         self.write(batch)?;
-        totals.pieces -= gone.pieces;
-        totals.bytes -= gone.bytes;
-        totals.unrecorded_bytes -= gone.unrecorded_bytes;
+        sums.totals.pieces -= gone.pieces;
+        sums.totals.bytes -= gone.bytes;
+        unrecorded.into_iter().for_each(|(deal, bytes)| sums.take_unrecorded(deal, bytes));
         Ok(gone.pieces)
     }
 

@@ -1,6 +1,7 @@
 //! Taking a piece: written as it comes, hashed on the way, put in place at the end.
 
-use super::{OUTBOARD_FROM_BYTES, PieceKey, PieceRow, PieceStore, StoreError};
+use super::{OUTBOARD_FROM_BYTES, PieceKey, PieceRow, PieceStore, StoreError, UnrecordedQuota};
+use fail::fail_point;
 use pieces::{PieceHash, PieceHasher};
 use runtime::types::{DealId, Epoch};
 use std::fs::{self, File};
@@ -58,18 +59,25 @@ pub struct PieceWriter {
     hasher: PieceHasher,
     written: u32,
     reserved: u32,
+    /// The deal whose unrecorded bytes the room is counted among.
+    unrecorded: Option<DealId>,
 }
 
 impl PieceWriter {
-    pub(super) fn new(store: Arc<PieceStore>, piece_bytes_max: u32) -> Result<Self, StoreError> {
-        store.reserve(u64::from(piece_bytes_max))?;
+    pub(super) fn new(
+        store: Arc<PieceStore>,
+        piece_bytes_max: u32,
+        quota: Option<&UnrecordedQuota>,
+    ) -> Result<Self, StoreError> {
+        store.reserve(u64::from(piece_bytes_max), quota)?;
+        let unrecorded = quota.map(|quota| quota.deal);
         match store.files.create_tmp() {
             Ok((file, tmp)) => {
                 let hasher = PieceHasher::new();
-                Ok(Self { store, file, tmp, hasher, written: 0, reserved: piece_bytes_max })
+                Ok(Self { store, file, tmp, hasher, written: 0, reserved: piece_bytes_max, unrecorded })
             }
             Err(error) => {
-                store.unreserve(u64::from(piece_bytes_max));
+                store.unreserve(u64::from(piece_bytes_max), unrecorded.as_ref());
                 Err(error)
             }
         }
@@ -117,11 +125,17 @@ impl PieceWriter {
     }
 
     fn keep(&self, key: &PieceKey, row: &PieceRow, tree: Option<&[u8]>) -> Result<(), StoreError> {
+        fail_point!("dsn::piece::before_sync");
         self.file.sync_all().map_err(|error| StoreError::io("sync", &self.tmp, error))?;
         let _busy = self.store.lock(key.piece_hash);
+        fail_point!("dsn::piece::after_sync");
         self.store.files.place(&self.tmp, &key.piece_hash, tree)?;
+        fail_point!("dsn::piece::before_row");
         self.store.index.insert(key, row)?;
-        self.store.index.sync()
+        fail_point!("dsn::piece::after_row");
+        self.store.index.sync()?;
+        fail_point!("dsn::piece::after_row_sync");
+        Ok(())
     }
 }
 
@@ -129,6 +143,6 @@ impl Drop for PieceWriter {
     fn drop(&mut self) {
         // Gone already if the piece was put in place; otherwise the next start would remove it too.
         drop(fs::remove_file(&self.tmp));
-        self.store.unreserve(u64::from(self.reserved));
+        self.store.unreserve(u64::from(self.reserved), self.unrecorded.as_ref());
     }
 }

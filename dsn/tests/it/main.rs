@@ -8,6 +8,8 @@ mod hostile;
 mod loads;
 mod network;
 mod proxy;
+mod quotas;
+mod scrub;
 mod stores;
 mod support;
 mod transfer;

@@ -19,7 +19,7 @@ fn row(store: &PieceStore, index: u8) -> Option<PieceRow> {
     rows.into_iter().next().map(|(_, row)| row)
 }
 
-fn put(store: &Arc<PieceStore>, index: u8, piece: &[u8]) -> PieceHash {
+pub fn put(store: &Arc<PieceStore>, index: u8, piece: &[u8]) -> PieceHash {
     let hash = PieceHash::of(piece);
     let count = u32::try_from(piece.len()).unwrap();
     let mut writer = store.begin(count).unwrap();
@@ -28,12 +28,12 @@ fn put(store: &Arc<PieceStore>, index: u8, piece: &[u8]) -> PieceHash {
     hash
 }
 
-fn path_of(dir: &Path, hash: &PieceHash) -> PathBuf {
+pub fn path_of(dir: &Path, hash: &PieceHash) -> PathBuf {
     let name = hash.to_string();
     dir.join("files").join(&name[..2]).join(&name[2..4]).join(&name)
 }
 
-fn holds(store: &PieceStore, hash: PieceHash, piece: &[u8]) -> bool {
+pub fn holds(store: &PieceStore, hash: PieceHash, piece: &[u8]) -> bool {
     let Some(stored) = store.open_piece(&hash).unwrap() else {
         return false;
     };

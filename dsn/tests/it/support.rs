@@ -86,13 +86,13 @@ impl Admission for Chain {
                 let account = self.account.account();
                 let commitment =
                     commitment_for(&signed.intent, PLACEMENT_EPOCHS, segment, index, PieceHash::ZERO, 0, account);
-                Ok(Admitted { deal: signed.intent.deal(), kind: AdmittedKind::Commit(commitment) })
+                Ok(Admitted { deal: signed.intent.deal(), kind: AdmittedKind::Commit(commitment), quota: None })
             }
             Authority::Recorded(file) => {
                 let recorded = self.recorded.lock().get(&(*file, open.segment, open.index)).copied();
                 let piece_hash =
                     recorded.ok_or_else(|| Refusal::new(RefusalCode::NotRecorded, "the ledger knows no such piece"))?;
-                Ok(Admitted { deal: deal(), kind: AdmittedKind::Restore { piece_hash, until_epoch: 77 } })
+                Ok(Admitted { deal: deal(), kind: AdmittedKind::Restore { piece_hash, until_epoch: 77 }, quota: None })
             }
         }
     }

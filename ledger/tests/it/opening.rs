@@ -3,7 +3,10 @@
 use std::path::Path;
 
 use ledger::{Ledger, OpenError};
+use parity_scale_codec::Encode;
+use runtime::event::{Event, EventRecord};
 use runtime::state::{Changes, MemoryState, StateView};
+use runtime::tables::{ChainState, ParameterTable, Table};
 use runtime::types::CommitCertificate;
 
 use crate::support::{commit, dump, folder, genesis, ledger};
@@ -131,6 +134,30 @@ fn copy(family: &'static str, from: &'static [u8], to: &'static [u8]) -> impl Fn
     }
 }
 
+fn events_of_another(db: &rocksdb::DB) {
+    let events = vec![EventRecord { transaction: None, event: Event::EpochStarted { epoch: 7 } }];
+    let row = [vec![1], events.encode()].concat();
+    db.put_cf(db.cf_handle("events").unwrap(), 3u64.to_be_bytes(), row).unwrap();
+}
+
+fn without_indexes(db: &rocksdb::DB) {
+    let family = db.cf_handle("indexes").unwrap();
+    db.delete_range_cf(family, [].as_slice(), &[0xff; 80]).unwrap();
+}
+
+/// Changes the newest value that the tree has for a key.
+fn damage_value(db: &rocksdb::DB, key: &[u8]) {
+    let (family, hash) = (db.cf_handle("values").unwrap(), ledger::key_hash(key));
+    for row in db.iterator_cf(family, rocksdb::IteratorMode::Start) {
+        let (at, value) = row.unwrap();
+        if at.starts_with(&hash) {
+            let mut value = value.to_vec();
+            *value.last_mut().unwrap() ^= 1;
+            db.put_cf(family, at, value).unwrap();
+        }
+    }
+}
+
 #[test]
 fn a_head_that_contradicts_itself_is_named() {
     const TWO: &[u8] = &[0, 0, 0, 0, 0, 0, 0, 2];
@@ -149,6 +176,16 @@ fn a_head_that_contradicts_itself_is_named() {
     assert_eq!(refusal(copy("certificates", TWO, HEAD)), "the certificate of height 3 is not what the header says");
     assert_eq!(refusal(copy("headers", HEAD, ABOVE)), "the head is at 3, but there is a header of height 4");
     assert_eq!(refusal(copy("meta", b"genesis", b"head")).split(':').next(), Some("Head in meta"));
+    assert_eq!(refusal(remove("events", HEAD)), "the list of events of height 3 is missing");
+    assert_eq!(refusal(events_of_another), "the events' root of height 3 is not what the header says");
+    assert_eq!(refusal(without_indexes), "the index of blocks of height 3 is not what the header says");
+    // What is read and what is proven are kept apart: each alone may be damaged.
+    for key in [ChainState::key(&()), ParameterTable::key(&())] {
+        let what = refusal(|db| db.delete_cf(db.cf_handle("state").unwrap(), &key).unwrap());
+        assert!(what.ends_with("of height 3 is not what the header says"), "{what}");
+        let what = refusal(|db| damage_value(db, &key));
+        assert!(what.ends_with("of height 3 is not what the header says"), "{what}");
+    }
 }
 
 #[test]

@@ -8,8 +8,8 @@ use ledger::{Head, Ledger};
 use serde::Serialize;
 
 use super::print::Output;
-use crate::assembly::not_opened;
 use crate::base_path::{BasePath, InUse};
+use crate::opening::not_opened;
 
 /// Flags of `chain-info`.
 #[derive(Debug, Args)]

@@ -10,7 +10,7 @@ use crate::assembly::{Node, NodeConfig};
 use crate::base_path::BasePath;
 use crate::metrics::MetricsPort;
 use crate::shutdown::Signals;
-use crate::{shutdown, telemetry};
+use crate::{failpoints, shutdown, telemetry};
 
 /// Flags of a running node.
 #[derive(Debug, Args)]
@@ -66,6 +66,7 @@ impl RunArgs {
     pub fn run(self) -> anyhow::Result<()> {
         pieces::check_cpu().context("this program was compiled for another processor")?;
         telemetry::start(&self.log)?;
+        failpoints::arm()?;
         let spec = ChainSpec::load(&self.chain)?;
         let base = BasePath::open(self.base_path.as_deref(), self.tmp, &spec.id)?;
         let config = NodeConfig {

@@ -119,6 +119,10 @@ impl Observed {
         out.gauges("store_unrecorded_bytes", help, each, |of| of.store().unrecorded_bytes())?;
         let help = "Bytes a provider may keep: its quota, or less if the disk has less room";
         out.gauges("store_quota_bytes", help, each, room)?;
+        let help = "Bytes of pieces that a provider read to look for damage";
+        out.counters("scrubbed_bytes", help, each, |of| of.store().scrubbed_bytes())?;
+        let help = "Pieces that a provider found damaged and gave up";
+        out.counters("damaged_pieces", help, each, |of| of.store().damaged_count())?;
         let help = "Pieces that peers put to a provider";
         out.served("pieces_put", help, each, |of| of.counters().puts())?;
         let help = "Ranges of pieces that peers got from a provider";

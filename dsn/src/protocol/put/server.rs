@@ -7,6 +7,7 @@ use crate::service::{Served, internal};
 use crate::store::{FinishError, PieceStore, PieceTerms, PieceWriter, StoreError};
 use bytes::BytesMut;
 use dsn_messages::{Refusal, RefusalCode};
+use fail::fail_point;
 use runtime::types::StorageCommitment;
 use std::sync::Arc;
 use tokio::task::{JoinHandle, spawn_blocking};
@@ -60,7 +61,11 @@ async fn admit(
     let (store, admission) = (Arc::clone(store), Arc::clone(admission));
     let asked = spawn_blocking(move || {
         let admitted = admission.admit(&open)?;
-        let writer = store.begin(open.piece_bytes_max).map_err(|error| refusal_of(&error))?;
+        let writer = match &admitted.quota {
+            Some(quota) => store.begin_unrecorded(open.piece_bytes_max, quota),
+            None => store.begin(open.piece_bytes_max),
+        };
+        let writer = writer.map_err(|error| refusal_of(&error))?;
         Ok((admitted, writer))
     });
     asked.await.unwrap_or_else(|error| Err(internal("put", &error)))
@@ -99,6 +104,7 @@ async fn take(
         Ok(match answer {
             Some(commitment) => {
                 let signature = admission.sign(&commitment);
+                fail_point!("dsn::commitment::after_sign");
                 PutAnswer::Committed { commitment, signature }
             }
             None => PutAnswer::Restored,
@@ -184,7 +190,15 @@ impl Sink {
 fn refusal_of(error: &StoreError) -> Refusal {
     if error.is_full() {
         tracing::warn!(error = crate::service::chain(error), "no room for a piece");
-        return Refusal::new(RefusalCode::Full, "there is no room left");
+        let what = match error {
+            StoreError::Unrecorded { .. } => "too much is here that no block records yet",
+            _ => "there is no room left",
+        };
+        return Refusal::new(RefusalCode::Full, what);
     }
-    internal("put", error)
+    let refusal = internal("put", error);
+    match error {
+        StoreError::Gone { .. } => Refusal::new(RefusalCode::Internal, "the folder of its pieces is gone"),
+        _ => refusal,
+    }
 }
