@@ -174,9 +174,9 @@ impl Scores {
         let speed = |peer: &PeerKey| self.records.get(peer).and_then(|record| record.speed(now));
         let peers: Vec<_> = peers.into_iter().collect();
         let fastest = peers.iter().flatten().filter_map(|peer| speed(peer)).fold(0.0, f64::max);
-        let rank = |place: &usize| match peers.get(*place).copied().flatten() {
-            Some(peer) => Some((self.standing(peer, now), speed(peer).map_or(0, |speed| times_slower(fastest, speed)))),
-            None => None,
+        let rank = |place: &usize| {
+            let peer = peers.get(*place).copied().flatten()?;
+            Some((self.standing(peer, now), speed(peer).map_or(0, |speed| times_slower(fastest, speed))))
         };
         let mut order: Vec<usize> = (0..peers.len()).collect();
         order.sort_by_key(|place| (rank(place).is_none(), rank(place)));

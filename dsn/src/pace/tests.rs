@@ -1,3 +1,5 @@
+#![allow(clippy::unwrap_used, reason = "tests may panic")]
+
 use super::{LAG_AFTER, Pace};
 use std::time::{Duration, Instant};
 

@@ -1,3 +1,5 @@
+#![allow(clippy::unwrap_used, reason = "tests may panic")]
+
 use super::{BAN_FIRST, BAN_MAX, Deed, Marked, SCORED_PEERS_MAX, Scores, Standing};
 use runtime::crypto::PeerKey;
 use std::time::Duration;

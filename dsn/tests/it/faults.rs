@@ -34,8 +34,8 @@ async fn waiting_for(idle: Duration) -> Peer {
 }
 
 /// A real provider behind a link.
-async fn behind(provider: &Provider) -> (Proxy, PeerTarget) {
-    let proxy = Proxy::start(socket_of(&provider.target().addresses[0].to_string())).await;
+fn behind(provider: &Provider) -> (Proxy, PeerTarget) {
+    let proxy = Proxy::start(socket_of(&provider.target().addresses[0].to_string()));
     let target = PeerTarget { addresses: vec![proxy.multiaddr().parse().unwrap()], ..provider.target() };
     (proxy, target)
 }
@@ -116,7 +116,7 @@ async fn a_put_to_a_stopped_provider_goes_to_a_spare_slot() {
 async fn a_slow_or_silent_provider_is_raced_by_a_spare_slot() {
     for (link, len) in [(SLOW, 300_000), (SLOW, 30_000_000), (Link::Mute, 300_000), (Link::Mute, 30_000_000)] {
         let (provider, client) = (Provider::start(9).await, patient().await);
-        let (proxy, target) = behind(&provider).await;
+        let (proxy, target) = behind(&provider);
         let six = Six::with(Candidate { target, ..provider.candidate(3) }).await;
         // The connection is there before the link gets bad.
         client.have(&six.last.target, vec![]).await.unwrap();
@@ -131,7 +131,7 @@ async fn a_slow_or_silent_provider_is_raced_by_a_spare_slot() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_provider_that_is_cut_off_in_the_middle_is_replaced() {
     let (provider, client) = (Provider::start(9).await, patient().await);
-    let (proxy, target) = behind(&provider).await;
+    let (proxy, target) = behind(&provider);
     let six = Six::with(Candidate { target, ..provider.candidate(3) }).await;
     let segment = MemorySegment::new(WIDE, bytes_of(1, 30_000_000));
     proxy.set(Link::Slow(400_000));
@@ -148,7 +148,7 @@ async fn a_provider_that_is_cut_off_in_the_middle_is_replaced() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_much_too_slow_provider_is_given_up_for_a_raised_slot() {
     let (good, provider, client) = (providers(3).await, Provider::start(9).await, patient().await);
-    let (proxy, target) = behind(&provider).await;
+    let (proxy, target) = behind(&provider);
     client.have(&target, vec![]).await.unwrap();
     proxy.set(SLOW);
     let slow = Candidate { target, ..provider.candidate(3) };
@@ -230,7 +230,7 @@ async fn a_slow_silent_or_cut_off_holder_is_not_waited_for() {
     let count = WIDE.stripe_count(u64::try_from(len).unwrap());
     // At the second rate each window comes soon enough, but all of them would take more than a minute.
     for link in [SLOW, Link::Slow(250_000), Link::Mute, Link::Cut] {
-        let (client, (proxy, target)) = (patient().await, behind(&holders[0]).await);
+        let (client, (proxy, target)) = (patient().await, behind(&holders[0]));
         let mut with_slow = targets(&holders);
         with_slow[0] = stranger(target.clone());
         let reader = dsn::SegmentReader::new(client.clone(), segment(&stored, with_slow)).unwrap();

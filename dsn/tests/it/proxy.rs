@@ -41,7 +41,7 @@ impl Drop for Proxy {
 }
 
 impl Proxy {
-    pub async fn start(to: SocketAddr) -> Self {
+    pub fn start(to: SocketAddr) -> Self {
         let socket = TcpSocket::new_v4().unwrap();
         socket.set_recv_buffer_size(BUFFER_BYTES).unwrap();
         socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
