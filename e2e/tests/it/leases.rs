@@ -141,6 +141,36 @@ async fn pieces_of_a_file_that_ended_while_the_node_was_down_go_at_its_start() {
 }
 
 #[tokio::test]
+async fn a_file_that_ends_while_it_is_read_is_not_found_any_more() {
+    let network = Network::like_dev(|spec| {
+        let parameters = &mut spec["genesis"]["parameters"];
+        parameters["time"]["epochMs"] = json!(2_000);
+        // Segments so small that most of the file is still to be asked for when the reader stops.
+        parameters["limits"]["pieceBytes"] = json!(65_536);
+    });
+    let network = network.unwrap();
+    let mut node = network.start().unwrap();
+    let data = bytes(45, 128 * 2 * 65_536);
+    let answer = node.http(reqwest::Method::PUT, "/v1/files").body(data.clone()).send().await.unwrap();
+    let receipt: Value = answer.json().await.unwrap();
+    let path = format!("/v1/files/{}", receipt["fileId"].as_str().unwrap());
+    let mut reading = node.http(reqwest::Method::GET, &path).send().await.unwrap();
+    let mut read = reading.chunk().await.unwrap().unwrap().len();
+    node.ok("storage_release", json!([receipt["fileId"]])).await.unwrap();
+    wait_until_deleted(&mut node);
+    let broken = loop {
+        match reading.chunk().await {
+            Ok(Some(chunk)) => read += chunk.len(),
+            Ok(None) => panic!("all of it came, {read} bytes"),
+            Err(error) => break error,
+        }
+    };
+    assert!(read < data.len(), "{broken}");
+    let line = node.wait_for("a download broke off").unwrap();
+    assert!(line.contains("code=1001"), "{line}");
+}
+
+#[tokio::test]
 async fn the_command_line_lists_extends_and_releases() {
     let network = Network::dev().unwrap();
     let node = network.start().unwrap();

@@ -13,6 +13,8 @@ use crate::{retrieve, submit};
 
 const ALICE: &str = "5GrwvaEF5zXb26Fz9rcQpDWS57CtERHpNehXCPcNoHGKutQY";
 
+const BOB: &str = "5FHneW46xGXgs5mUiveU4sbTyGBzmstUspZC92UhjJM694ty";
+
 /// Nonce and free balance.
 async fn account(node: &Node) -> (u64, u128) {
     let account = node.ok("account_get", json!([ALICE])).await.unwrap();
@@ -106,9 +108,14 @@ async fn a_seventeenth_name_of_a_file_is_refused_before_anything_is_paid() {
         node.ok("storage_submit", named(number.to_string())).await.unwrap();
     }
     let before = account(&node).await;
-    let refused = node.err("storage_submit", named("16".into())).await.unwrap();
-    assert_eq!(refused["code"], -32602);
-    assert!(refused["message"].as_str().unwrap().starts_with("name: "), "{refused}");
+    // Whoever pays already and whoever would have to.
+    for from in [ALICE, BOB] {
+        let free = node.ok("account_get", json!([from])).await.unwrap()["free"].clone();
+        let refused = node.err("storage_submit", json!([data, { "name": "16", "from": from }])).await.unwrap();
+        assert_eq!(refused["code"], -32602);
+        assert!(refused["message"].as_str().unwrap().starts_with("name: "), "{refused}");
+        assert_eq!(node.ok("account_get", json!([from])).await.unwrap()["free"], free, "{from} paid nothing");
+    }
     // Known names and none at all are as good as before.
     node.ok("storage_submit", named("7".into())).await.unwrap();
     node.ok("storage_submit", json!([data])).await.unwrap();

@@ -31,9 +31,12 @@ async fn a_thousand_idle_sockets_keep_nobody_out_and_end_in_their_time() {
         idle.push(raw);
     }
     assert_eq!(world.call("system_name", &json!([])).await.unwrap(), "memory");
-    for mut raw in idle {
-        raw.rest().await;
-    }
+    let all_ended = async {
+        for mut raw in idle {
+            raw.rest().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(60), all_ended).await.expect("their time is two seconds");
     assert_eq!(world.call("system_name", &json!([])).await.unwrap(), "memory");
 }
 
