@@ -117,6 +117,21 @@ async fn a_get_succeeds_while_one_of_six_is_slow_silent_or_gone_and_the_log_name
     }
 }
 
+/// Three segments, each of which finds the slow one in one of its slots or among its spares. At 10 kB/s a single piece of a
+/// whole segment would take almost two hours.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_large_file_is_not_paced_by_a_slow_provider() {
+    let linked = Linked::start().await;
+    linked.links[1].set(SLOW);
+    linked.links[4].set(SLOW);
+    let data = bytes(10, 300_000_000);
+    let put = linked.node.http(Method::PUT, "/v1/files").body(data.clone()).send().await.unwrap();
+    assert_eq!(put.status(), 201);
+    let receipt: Value = put.json().await.unwrap();
+    assert!(linked.faults().await >= 1);
+    assert!(download(&linked.node, &receipt["fileId"]).await == data);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn with_too_few_left_the_errors_name_what_is_missing_at_once() {
     let linked = Linked::start().await;

@@ -5,23 +5,25 @@ use base64::prelude::BASE64_STANDARD;
 use e2e::{Network, Node, bytes};
 use serde_json::{Value, json};
 
+use crate::dev_providers::wait_for_next_epoch;
 use crate::{retrieve, submit};
 
 /// A file whose lease was given back lives to the end of the epoch. Whoever sends it again by then pays longer for it: it
 /// is not stored anew.
 #[tokio::test]
 async fn a_released_file_that_is_sent_again_is_paid_for_longer() {
-    // The first block begins an epoch, and none ends during the test.
-    let edit = |spec: &mut Value| spec["genesis"]["parameters"]["time"]["epochMs"] = json!(3_600_000);
+    // Long enough for a release and a submit within one epoch.
+    let edit = |spec: &mut Value| spec["genesis"]["parameters"]["time"]["epochMs"] = json!(15_000);
     let network = Network::like_dev(edit).unwrap();
     let node = network.start().unwrap();
     let data = bytes(60, 300_000);
     let stored = submit(&node, &data).await;
     let file = stored["fileId"].clone();
+    // The lease begins with the next epoch; before, a release leaves nothing of it.
+    wait_for_next_epoch(&node).await;
     let released = node.ok("storage_release", json!([file])).await.unwrap();
-    // It had paid from the next epoch on, so that nothing of it is left; the file lives to the end of this one.
     let ends = node.ok("chain_getHeader", json!([])).await.unwrap()["epoch"].as_u64().unwrap() + 1;
-    assert_eq!(lease(&node, &file).await, None);
+    assert_eq!(lease(&node, &file).await, Some(ends));
 
     let options = json!({ "leaseEpochs": 50 });
     let again = node.ok("storage_submit", json!([BASE64_STANDARD.encode(&data), options])).await.unwrap();
