@@ -19,6 +19,9 @@ use record::Record;
 /// Disks write sectors whole.
 const SECTOR_BYTES: usize = 512;
 
+/// Where the bytes that were there begin, the file's length before, and the bytes.
+type Change<'a> = (u64, u64, &'a [u8]);
+
 /// What is lost of that which was not synced.
 #[derive(Clone, Copy, Debug)]
 pub enum Loss {
@@ -125,7 +128,7 @@ impl PowerCut {
             each_file(folder, &mut |path, inode| drop(paths.insert(inode, path)))?;
         }
         // In the order of their numbers, so that chance goes the same way again.
-        let mut changed: BTreeMap<u64, Vec<(u64, u64, &[u8])>> = BTreeMap::new();
+        let mut changed: BTreeMap<u64, Vec<Change<'_>>> = BTreeMap::new();
         for (at, record) in records.iter().enumerate() {
             if let Record::Data { inode, offset, length, bytes } = record
                 && !lasts(*inode, at)

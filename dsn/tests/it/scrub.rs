@@ -42,7 +42,8 @@ fn a_damaged_piece_is_set_aside_and_counted_and_the_others_are_served() {
     let store = open_store(dir.path(), LIMITS);
     let whole = bytes_of(1, 2 * MIB);
     let (kept, tree) = (put(&store, 0, &whole), put(&store, 1, &bytes_of(2, 2 * MIB)));
-    let damages: [(u8, fn(&Path)); 3] = [
+    type Damage = fn(&Path);
+    let damages: [(u8, Damage); 3] = [
         (3, |path| fs::write(path, b"other bytes").unwrap()),
         (4, |path| fs::remove_file(path).unwrap()),
         (5, |path| {
