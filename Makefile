@@ -5,7 +5,9 @@
 run: deps
 	cargo run --release --bin node -- --chain dev
 
+# The layer that plays a power cut is preloaded, not linked, so that cargo does not build it for a test by itself.
 test: deps
+	cargo build --release --locked --package power-cut
 	cargo test --release --locked --workspace
 
 fmt:

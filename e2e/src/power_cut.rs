@@ -50,12 +50,21 @@ pub struct PowerCut {
     journal: tempfile::TempDir,
 }
 
+/// The layer itself, built beside the tests.
+fn library() -> PathBuf {
+    std::env::current_exe().unwrap_or_default().with_file_name("libpower_cut.so")
+}
+
 impl PowerCut {
     /// Over `folder`; what is in it now lasts.
     ///
     /// # Errors
-    /// If there is no room for the journal beside it.
+    /// If there is no room for the journal beside it, or the library was not built.
     pub fn over(folder: &Path) -> io::Result<Self> {
+        if !library().is_file() {
+            let missing = format!("{} is not there; run the tests with `make test`", library().display());
+            return Err(io::Error::new(io::ErrorKind::NotFound, missing));
+        }
         let folder = folder.canonicalize()?;
         let journal = tempfile::tempdir_in(folder.parent().unwrap_or(&folder))?;
         fs::create_dir(journal.path().join("saved"))?;
@@ -64,9 +73,7 @@ impl PowerCut {
 
     /// Has the command's process write down what it does.
     pub fn watch<'a>(&self, command: &'a mut Command) -> &'a mut Command {
-        let tests = std::env::current_exe().unwrap_or_default();
-        let library = tests.with_file_name("libpower_cut.so");
-        command.env("LD_PRELOAD", library).env("POWER_CUT_FOLDER", &self.folder);
+        command.env("LD_PRELOAD", library()).env("POWER_CUT_FOLDER", &self.folder);
         command.env("POWER_CUT_JOURNAL", self.journal.path())
     }
 
