@@ -37,8 +37,10 @@ pub struct ConsensusConfig {
     pub moniker: String,
     /// Where to listen, over TCP; port 0 takes any.
     pub listen: SocketAddr,
-    /// Peers to stay connected to: multiaddresses over TCP that end in `/p2p/PEER-ID`. Nobody else is let in.
+    /// Peers to stay connected to: multiaddresses over TCP that end in `/p2p/PEER-ID`.
     pub peers: Vec<String>,
+    /// Whether nobody but `peers` is let in: a validator behind nodes that follow for it.
+    pub peers_only: bool,
     /// Folder of the write-ahead log and the guard file; made if absent. Never copy it to a second machine.
     pub data_dir: PathBuf,
     /// The key to vote with; none follows the chain without voting.
@@ -126,6 +128,7 @@ impl ConsensusConfig {
             moniker: "dev".into(),
             listen,
             peers: Vec::new(),
+            peers_only: false,
             data_dir,
             validator: Some(validator),
             network_secret,

@@ -1,5 +1,6 @@
 //! Assembles Malachite: its configuration, its actors, and the watch over how it ends.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use malachite::app::config::{
@@ -9,6 +10,7 @@ use malachite::app::config::{
 use malachite::app::engine::util::events::Event;
 use malachite::app::events::TxEvent;
 use malachite::app::net::Multiaddr;
+use malachite::app::types::PeerId;
 use malachite::app::types::codec::Codec;
 use malachite::app::types::core::ValueOrigin;
 use malachite::{
@@ -23,6 +25,7 @@ use crate::codec::{WireCodec, limits};
 use crate::config::{ConsensusConfig, keypair, peer_key};
 use crate::context::ChainContext;
 use crate::error::{EndReason, StartError, chain};
+use crate::heights::{ListeningCodec, PeerHeights};
 use crate::signing::{ConsensusSigner, ConsensusVerifier, proof_of_validator};
 use crate::types::Address;
 
@@ -66,6 +69,7 @@ pub async fn build(
     genesis: BlockHash,
     signer: Option<&ConsensusSigner>,
     log: &Path,
+    heights: PeerHeights,
 ) -> Result<(Channels<ChainContext>, EngineHandle), StartError> {
     let settings = settings(config, &genesis)?;
     let verifier = Box::new(ConsensusVerifier::new(genesis));
@@ -76,7 +80,7 @@ pub async fn build(
     };
     EngineBuilder::new(ChainContext::new(genesis), settings)
         .with_default_wal(WalContext::new(log.to_owned(), WireCodec))
-        .with_default_network(NetworkContext::new(identity(config, signer).await?, WireCodec))
+        .with_default_network(NetworkContext::new(identity(config, signer).await?, ListeningCodec::new(heights)))
         .with_default_sync(SyncContext::new(WireCodec))
         .with_default_consensus(consensus)
         .with_default_request(RequestContext::new(REQUESTS))
@@ -108,7 +112,7 @@ fn settings(config: &ConsensusConfig, genesis: &BlockHash) -> Result<Settings, S
     let p2p = P2pConfig {
         listen_addr: listen(config)?,
         persistent_peers: peers.collect::<Result<_, _>>()?,
-        persistent_peers_only: true,
+        persistent_peers_only: config.peers_only,
         discovery: DiscoveryConfig {
             enabled: false,
             max_connections_per_ip: CONNECTIONS_PER_IP,
@@ -159,6 +163,15 @@ fn listen(config: &ConsensusConfig) -> Result<Multiaddr, StartError> {
     let kind = if config.listen.is_ipv4() { "ip4" } else { "ip6" };
     let text = format!("/{kind}/{}/tcp/{}", config.listen.ip(), config.listen.port());
     text.parse().map_err(|error| StartError::Config(format!("listening address {text}: {error}")))
+}
+
+/// The peers that the configuration names.
+pub fn named_peers(config: &ConsensusConfig) -> Result<BTreeSet<PeerId>, StartError> {
+    let named = config.peers.iter().map(|address| {
+        let id = peer(address)?.to_string().rsplit_once("/p2p/").and_then(|(_, id)| id.parse().ok());
+        id.ok_or_else(|| StartError::Peer { address: address.clone(), why: "it must end in a peer id".into() })
+    });
+    named.collect()
 }
 
 fn peer(address: &str) -> Result<Multiaddr, StartError> {

@@ -28,6 +28,7 @@ mod context;
 mod engine;
 mod error;
 mod guard;
+mod heights;
 mod host;
 mod log;
 mod metrics;
@@ -39,6 +40,7 @@ mod types;
 pub use application::{Application, ApplicationError, Candidate, HeadInfo, Verdict, WorkSignal};
 pub use config::{ConsensusConfig, LOG_DIRECTIVES, Timeouts, ValidatorKey, peer_key};
 pub use error::{EndReason, GuardError, StartError};
+pub use heights::PeerHeights;
 pub use metrics::write_metrics;
 pub use start::{ConsensusHandle, start};
 

@@ -16,6 +16,7 @@ use crate::application::{Application, WorkSignal};
 use crate::config::{ConsensusConfig, peer_key};
 use crate::engine;
 use crate::error::{EndReason, StartError, chain};
+use crate::heights::PeerHeights;
 use crate::host::{Head, Host, Inputs, Setting};
 use crate::log;
 use crate::signing::ConsensusSigner;
@@ -38,6 +39,7 @@ pub struct ConsensusHandle {
     stop: watch::Sender<bool>,
     ended: watch::Receiver<Option<EndReason>>,
     peer_key: PeerKey,
+    heights: PeerHeights,
 }
 
 impl ConsensusHandle {
@@ -55,6 +57,12 @@ impl ConsensusHandle {
             // The channel closes without a reason only if the task that sends it panicked.
             reason.unwrap_or_else(|| EndReason::Engine { why: "the task that ran it is gone".into() })
         }
+    }
+
+    /// How far peers say that they are.
+    #[must_use]
+    pub const fn peer_heights(&self) -> &PeerHeights {
+        &self.heights
     }
 
     /// By its display, the peer id under which others reach this node.
@@ -86,7 +94,9 @@ pub async fn start(
         check_blocks(&head, signed)?;
     }
     mend_log(&folder.join(LOG_FILE), head.has_one_validator()).await;
-    let (channels, engine) = engine::build(&config, genesis, signer.as_ref(), &folder.join(LOG_FILE)).await?;
+    let heights = PeerHeights::new(engine::named_peers(&config)?);
+    let log = folder.join(LOG_FILE);
+    let (channels, engine) = engine::build(&config, genesis, signer.as_ref(), &log, heights.clone()).await?;
 
     let (alarm, alarms) = mpsc::channel(ALARMS);
     let watcher = tokio::spawn(engine::watch(channels.events, alarm.clone()));
@@ -99,6 +109,7 @@ pub async fn start(
         genesis,
         signer,
         network: channels.network,
+        heights: heights.clone(),
         idle: config.idle,
         timeouts: config.timeouts,
         part_bytes: config.part_bytes,
@@ -106,7 +117,6 @@ pub async fn start(
     };
     let inputs = Inputs { engine: channels.consensus, alarms, stop: stopped };
     let host = Host::new(setting, head, ready);
-    let log = folder.join(LOG_FILE);
     tokio::spawn(async move {
         let reason = supervise(host, inputs, engine, alarm).await;
         watcher.abort();
@@ -114,7 +124,7 @@ pub async fn start(
         end.send_replace(Some(reason));
     });
 
-    let handle = ConsensusHandle { stop, ended, peer_key: peer_key(&config.network_secret) };
+    let handle = ConsensusHandle { stop, ended, peer_key: peer_key(&config.network_secret), heights };
     tokio::select! {
         biased;
         Ok(()) = &mut is_ready => Ok(handle),

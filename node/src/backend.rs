@@ -3,6 +3,7 @@
 mod chain;
 mod leases;
 mod storage;
+mod synced;
 mod system;
 
 use std::sync::Arc;
@@ -16,6 +17,8 @@ use crate::gateway::Gateway;
 use crate::keystore::Keystore;
 use crate::labels::Labels;
 use crate::submitter::Submitter;
+use crate::sync::Sync;
+use synced::Synced;
 
 pub use storage::{locate, store_of};
 pub use system::{SystemInfo, listen_lines};
@@ -27,9 +30,20 @@ const TRIALS_MAX: usize = 2;
 /// Reads of the chain. They take microseconds from memory or RocksDB's cache, so they run where they are asked.
 struct ChainBackend {
     chain: Arc<Chain>,
+}
+
+/// Transactions in.
+struct AuthorBackend {
+    chain: Arc<Chain>,
     /// Places for transactions whose calls are being tried. Those that wait for one are bounded by the bodies that the
     /// server takes at once.
     trials: Arc<Semaphore>,
+}
+
+impl AuthorBackend {
+    fn new(chain: Arc<Chain>) -> Self {
+        Self { chain, trials: Arc::new(Semaphore::new(TRIALS_MAX)) }
+    }
 }
 
 /// Files in and out.
@@ -49,6 +63,10 @@ pub struct Payer {
     pub submitter: Arc<Submitter>,
 }
 
+fn when_synced<B>(sync: &Sync, behind: B) -> Synced<B> {
+    Synced { behind, sync: sync.clone() }
+}
+
 /// Everything behind the API.
 pub fn backend(
     chain: Arc<Chain>,
@@ -58,10 +76,12 @@ pub fn backend(
     payer: Payer,
     system: SystemInfo,
 ) -> Backend {
-    let on_chain = Arc::new(ChainBackend { chain: chain.clone(), trials: Arc::new(Semaphore::new(TRIALS_MAX)) });
+    let on_chain = Arc::new(ChainBackend { chain: chain.clone() });
     let genesis = chain.ledger().genesis_hash();
-    let uploads = Arc::new(gateway.clone());
-    let storage = Arc::new(StorageBackend { chain, gateway, fetch, labels, payer });
+    let sync = &system.sync;
+    let author = Arc::new(when_synced(sync, AuthorBackend::new(chain.clone())));
+    let uploads = Arc::new(when_synced(sync, gateway.clone()));
+    let storage = Arc::new(when_synced(sync, StorageBackend { chain, gateway, fetch, labels, payer }));
     Backend {
         genesis,
         storage,
@@ -69,7 +89,7 @@ pub fn backend(
         chain: on_chain.clone(),
         state: on_chain.clone(),
         accounts: on_chain.clone(),
-        author: on_chain.clone(),
+        author,
         providers: on_chain.clone(),
         validators: on_chain,
         system: Arc::new(system),

@@ -60,6 +60,11 @@ impl BasePath {
         is_there.then(|| Self::open(base, false, chain_id)).transpose()
     }
 
+    /// Where a chain's secrets are kept, whether or not a node runs there.
+    pub fn keystore_of(base: Option<&Path>, chain_id: &str) -> anyhow::Result<PathBuf> {
+        Ok(keystore_in(&chain_in(&root_of(base)?, chain_id)))
+    }
+
     /// The base path itself, for messages.
     pub fn root(&self) -> &Path {
         &self.root
@@ -87,7 +92,7 @@ impl BasePath {
 
     /// Secrets, each readable by its owner alone.
     pub fn keystore(&self) -> PathBuf {
-        self.chain.join("keystore")
+        keystore_in(&self.chain)
     }
 
     /// Ports that were chosen and are kept.
@@ -118,6 +123,10 @@ pub fn make_folder(path: &Path) -> io::Result<()> {
         _ => {}
     }
     File::open(above)?.sync_all()
+}
+
+fn keystore_in(chain: &Path) -> PathBuf {
+    chain.join("keystore")
 }
 
 fn chain_in(root: &Path, chain_id: &str) -> PathBuf {

@@ -4,6 +4,7 @@
 //! (files out), `provider` (pieces kept) and `chain` (blocks), each over the crates below.
 
 mod admission;
+mod args;
 mod assembly;
 mod backend;
 mod base_path;
@@ -24,11 +25,14 @@ mod metrics;
 mod opening;
 mod provider;
 mod recorded;
+mod roles;
 mod shutdown;
 mod source;
 mod spool;
 mod status;
+mod storage_network;
 mod submitter;
+mod sync;
 mod telemetry;
 mod traffic;
 

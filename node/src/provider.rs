@@ -17,14 +17,19 @@ use zeroize::Zeroizing;
 use crate::admission::LedgerAdmission;
 use crate::base_path::{BasePath, make_folder};
 use crate::chain::Chain;
-use crate::listen;
+use crate::listen::{self, Places};
 use crate::spool::RESERVE_BYTES;
 use crate::submitter::Submitter;
 
+pub mod record;
 mod scrub;
 mod sweep;
 
+/// Addresses of a provider that the ledger takes.
+const ADDRESSES_MAX: usize = 8;
+
 /// The keys of a provider.
+#[derive(Clone)]
 pub struct ProviderKeys {
     /// Who is paid.
     pub account: KeyPair,
@@ -45,22 +50,33 @@ impl ProviderKeys {
     }
 }
 
+/// Where a provider serves.
+pub enum Place<'a> {
+    /// With a peer of its own, on loopback, whose port is kept.
+    Own,
+    /// With this one, which others see at these addresses if not where it listens.
+    Shared(&'a Peer, &'a [Multiaddr]),
+}
+
 /// A provider that serves.
 pub struct Provider {
     account: KeyPair,
     peer: Peer,
+    owns_peer: bool,
+    public: Vec<Multiaddr>,
     service: PieceService,
     sweeping: JoinHandle<()>,
     scrubbing: JoinHandle<()>,
 }
 
 impl Provider {
-    /// Opens the store, starts the peer on the port it had before, and serves.
+    /// Opens the store, starts the peer on the port it had before if it is its own, and serves.
     pub async fn start(
         chain: Arc<Chain>,
         base: &BasePath,
         keys: ProviderKeys,
         quota: Option<u64>,
+        place: Place<'_>,
     ) -> anyhow::Result<Self> {
         let account = keys.account.account();
         let folder = base.pieces().join(account.to_string());
@@ -72,21 +88,31 @@ impl Provider {
                 .and_then(|()| PieceStore::open(&folder, limits).context("open the piece store"))
         });
         let store = Arc::new(opening.await?.with_context(|| format!("provider {account}"))?);
-        let genesis = chain.ledger().genesis_hash();
-        let ports = base.network().join(format!("{account}.port"));
-        let recorded = recorded_port(&chain, &account)?;
-        let peer = start_peer(&keys.peer_seed, genesis, &ports, recorded).await?;
+        let (peer, public, owns_peer) = match place {
+            Place::Shared(peer, public) => (peer.clone(), public.to_vec(), false),
+            Place::Own => {
+                let ports = base.network().join(format!("{account}.port"));
+                let recorded = recorded_port(&chain, &account)?;
+                let genesis = chain.ledger().genesis_hash();
+                (start_peer(&keys.peer_seed, genesis, &ports, recorded).await?, Vec::new(), true)
+            }
+        };
         let admission = Arc::new(LedgerAdmission::new(chain.clone(), account, keys.service));
         let service = PieceService::new(store.clone(), admission);
         peer.serve(service.clone())?;
         let scrubbing = tokio::spawn(scrub::follow(store.clone(), account));
         let sweeping = tokio::spawn(sweep::follow(chain, store, account, pieces));
-        Ok(Self { account: keys.account, peer, service, sweeping, scrubbing })
+        Ok(Self { account: keys.account, peer, owns_peer, public, service, sweeping, scrubbing })
     }
 
     /// The provider's peer.
     pub const fn peer(&self) -> &Peer {
         &self.peer
+    }
+
+    /// Whether nothing else uses its peer.
+    pub const fn owns_peer(&self) -> bool {
+        self.owns_peer
     }
 
     /// Who is paid.
@@ -99,10 +125,13 @@ impl Provider {
         &self.service
     }
 
-    /// Where it listens, as the ledger records it.
+    /// Where others reach it, as the ledger records it.
     pub fn addresses(&self) -> anyhow::Result<Vec<Text<128>>> {
-        let addresses = self.peer.listen_addresses();
-        Ok(addresses.iter().map(|address| Text::new(address.to_string())).collect::<Result<_, _>>()?)
+        let listening = self.peer.listen_addresses();
+        let addresses = if self.public.is_empty() { &listening } else { &self.public };
+        // A host with many interfaces listens at more than the ledger takes.
+        let addresses = addresses.iter().take(ADDRESSES_MAX);
+        Ok(addresses.map(|address| Text::new(address.to_string())).collect::<Result<_, _>>()?)
     }
 
     /// Has the ledger record where the peer listens, if it does not yet.
@@ -126,7 +155,9 @@ impl Provider {
     pub async fn stop(self) {
         self.sweeping.abort();
         self.scrubbing.abort();
-        self.peer.stop().await;
+        if self.owns_peer {
+            self.peer.stop().await;
+        }
     }
 }
 
@@ -149,7 +180,7 @@ async fn start_peer(
     let kept = fs::read_to_string(kept_at).ok().and_then(|text| text.trim().parse().ok());
     let mut refused = None;
     for port in kept.into_iter().chain(recorded).chain([0]) {
-        match listen::listen(seed, genesis, port).await {
+        match listen::listen(seed, genesis, &Places::loopback(port)).await {
             Ok(peer) => {
                 let port = peer.listen_addresses().first().and_then(tcp_port).context("the peer has no port")?;
                 fs::write(kept_at, port.to_string()).with_context(|| format!("write {}", kept_at.display()))?;

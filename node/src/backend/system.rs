@@ -1,25 +1,20 @@
 //! The node itself.
 
-use std::sync::Arc;
-
 use async_trait::async_trait;
 use rpc::ApiError;
 use rpc::ports::System;
 use rpc::types::{Health, PeerInfo, SyncState};
-use runtime::types::Height;
 
-use crate::chain::Chain;
+use crate::sync::Sync;
 
 /// What the node says of itself.
 pub struct SystemInfo {
-    /// Blocks.
-    pub chain: Arc<Chain>,
+    /// How far it is behind.
+    pub sync: Sync,
     /// The gateway's peer.
     pub peer: dsn::Peer,
     /// The chain's name.
     pub chain_name: String,
-    /// Height at the node's start.
-    pub starting_block: Height,
     /// Whether the chain is more than this one process.
     pub should_have_peers: bool,
 }
@@ -28,8 +23,7 @@ pub struct SystemInfo {
 impl System for SystemInfo {
     async fn health(&self) -> Result<Health, ApiError> {
         let peers = u32::try_from(self.peer.peer_count()).unwrap_or(u32::MAX);
-        // A validator alone is its own best peer.
-        Ok(Health { peers, is_syncing: false, should_have_peers: self.should_have_peers })
+        Ok(Health { peers, is_syncing: self.sync.is_syncing(), should_have_peers: self.should_have_peers })
     }
 
     fn name(&self) -> String {
@@ -58,8 +52,7 @@ impl System for SystemInfo {
     }
 
     async fn sync_state(&self) -> Result<SyncState, ApiError> {
-        let current_block = self.chain.ledger().head().header.height;
-        Ok(SyncState { starting_block: self.starting_block, current_block, highest_block: current_block })
+        Ok(self.sync.state())
     }
 }
 

@@ -1,0 +1,116 @@
+//! Starts what this node is in the storage network: its peer, and its providers.
+
+use std::sync::Arc;
+
+use anyhow::Context;
+use chain_spec::{ChainSpec, ChainType, dev_keys};
+use runtime::types::Text;
+use tokio::task::JoinHandle;
+
+use crate::assembly::NodeConfig;
+use crate::backend::listen_lines;
+use crate::base_path::BasePath;
+use crate::chain::Chain;
+use crate::dev_providers;
+use crate::keystore::{Keystore, read_key_file};
+use crate::listen::{self, Places};
+use crate::provider::record::{self, Offer, keep_recorded};
+use crate::provider::{Place, Provider, ProviderKeys};
+use crate::roles::Roles;
+use crate::submitter::Submitter;
+use crate::sync::Sync;
+
+/// What the node's part of the storage network is made of.
+pub struct StorageNetwork<'a> {
+    /// The network.
+    pub spec: &'a ChainSpec,
+    /// Folders.
+    pub base: &'a BasePath,
+    /// What the command line decides.
+    pub config: &'a NodeConfig,
+    /// Blocks.
+    pub chain: &'a Arc<Chain>,
+    /// How far behind the node is.
+    pub sync: &'a Sync,
+    /// Keys of peers.
+    pub keystore: &'a Arc<Keystore>,
+    /// Makes providers' calls.
+    pub submitter: &'a Arc<Submitter>,
+}
+
+impl StorageNetwork<'_> {
+    /// Starts the peer and the providers. On a development chain that is one process it returns once all providers are
+    /// recorded; elsewhere a task sees to that, since it takes other nodes.
+    pub async fn start(&self, roles: Roles) -> anyhow::Result<(dsn::Peer, Vec<Provider>, Vec<JoinHandle<()>>)> {
+        let quota = self.config.storage_quota;
+        let mut providers = Vec::new();
+        for keys in roles.providers {
+            providers.push(Provider::start(self.chain.clone(), self.base, keys, quota, Place::Own).await?);
+        }
+        let seed = match (&self.config.network.node_key_file, &roles.provider) {
+            (Some(path), _) => read_key_file(path)?,
+            (None, Some(keys)) => keys.peer_seed.clone(),
+            (None, None) => self.keystore.peer_seed("dsn")?,
+        };
+        let peer = self.listen(&seed).await?;
+        let mut tasks = Vec::new();
+        if let Some(keys) = roles.provider {
+            let keys = ProviderKeys { peer_seed: seed, ..keys };
+            let place = Place::Shared(&peer, &self.config.network.public_addr);
+            let provider = Provider::start(self.chain.clone(), self.base, keys.clone(), quota, place).await?;
+            let offer = self.offer(keys, &provider)?;
+            tasks.push(tokio::spawn(keep_recorded(
+                self.chain.clone(),
+                self.submitter.clone(),
+                self.sync.clone(),
+                offer,
+            )));
+            providers.push(provider);
+        }
+        let own = providers.iter().filter(|provider| provider.owns_peer()).map(Provider::peer);
+        own.chain([&peer]).flat_map(listen_lines).for_each(|address| tracing::info!("DSN listening on {address}"));
+        if roles.is_everything {
+            dev_providers::register(self.spec, self.chain, self.submitter, self.keystore, &providers).await?;
+            for provider in &providers {
+                provider.announce(self.chain, self.submitter).await?;
+            }
+        }
+        Ok((peer, providers, tasks))
+    }
+
+    async fn listen(&self, seed: &[u8; 32]) -> anyhow::Result<dsn::Peer> {
+        let has_ipv6 = listen::has_ipv6();
+        if !has_ipv6 {
+            tracing::warn!("this host has no IPv6; DSN peers listen on IPv4 alone");
+        }
+        let network = &self.config.network;
+        let places = Places {
+            hosts: network.hosts(self.spec.chain_type == ChainType::Live, has_ipv6),
+            port: network.dsn_port,
+            exact: network.exact(),
+        };
+        let listening = listen::listen(seed, self.chain.ledger().genesis_hash(), &places).await;
+        listening.context("start this node's peer; --dsn-port gives it another port")
+    }
+
+    fn offer(&self, keys: ProviderKeys, provider: &Provider) -> anyhow::Result<Offer> {
+        let roles = &self.config.roles;
+        let account = keys.account.account();
+        let (operator, zone) = match roles.dev_provider {
+            Some(number) => (format!("operator-{number}"), format!("zone-{number}")),
+            None => (account.to_string(), roles.zone.clone()),
+        };
+        let operator = roles.operator.clone().unwrap_or(operator);
+        let pays_for = roles.dev_provider.filter(|_| self.spec.chain_type != ChainType::Live);
+        Ok(Offer {
+            service_key: keys.service.public_key(),
+            addresses: provider.addresses()?,
+            operator: Text::new(operator).context("--operator")?,
+            zone: Text::new(zone).context("--zone")?,
+            declared: record::offered(self.config.storage_quota, &self.base.pieces())?,
+            payer: pays_for.map(|_| dev_keys::account(dev_keys::NAMES[0])).transpose()?,
+            account: keys.account,
+            peer_seed: keys.peer_seed,
+        })
+    }
+}
