@@ -59,6 +59,8 @@ pub struct NodeConfig {
     pub storage_quota: Option<u64>,
     /// How many providers of a development chain this node runs, if not those of its genesis.
     pub dev_providers: Option<u32>,
+    /// Whether this node's peers use sockets among themselves too.
+    pub dsn_sockets_only: bool,
 }
 
 /// A running node.
@@ -95,15 +97,17 @@ impl Node {
             tracing::info!("consensus listening on /ip4/127.0.0.1/tcp/{port}/p2p/{id}");
         }
 
+        let neighbours = (!config.dsn_sockets_only).then(dsn::Neighbours::default);
+        let common = listen::Common { genesis: chain.ledger().genesis_hash(), neighbours };
         let mut providers = Vec::new();
         for keys in provider_keys(&spec, providers_wanted)? {
-            providers.push(Provider::start(chain.clone(), base, keys, config.storage_quota).await?);
+            providers.push(Provider::start(chain.clone(), base, keys, &common, config.storage_quota).await?);
         }
         let seed = match &config.node_key_file {
             Some(path) => read_key_file(path)?,
             None => keystore.peer_seed("dsn")?,
         };
-        let listening = listen::listen(&seed, chain.ledger().genesis_hash(), config.dsn_port).await;
+        let listening = listen::listen(&seed, &common, config.dsn_port).await;
         let peer = listening.context("start this node's peer; --dsn-port gives it another port")?;
         if !listen::has_ipv6() {
             tracing::warn!("this host has no IPv6; DSN peers listen on IPv4 alone");

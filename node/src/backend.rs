@@ -7,7 +7,9 @@ mod system;
 
 use std::sync::Arc;
 
+use pieces::FileId;
 use rpc::Backend;
+use rpc::types::{LocateQuery, Located, Rendered};
 use tokio::sync::Semaphore;
 
 use crate::chain::Chain;
@@ -16,6 +18,7 @@ use crate::gateway::Gateway;
 use crate::keystore::Keystore;
 use crate::labels::Labels;
 use crate::submitter::Submitter;
+use storage::Answers;
 
 pub use storage::{locate, store_of};
 pub use system::{SystemInfo, listen_lines};
@@ -39,6 +42,7 @@ struct StorageBackend {
     fetch: Fetch,
     labels: Arc<Labels>,
     payer: Payer,
+    located: Answers<(FileId, LocateQuery), Rendered<Located>>,
 }
 
 /// Makes calls for the gateway's own account.
@@ -61,7 +65,7 @@ pub fn backend(
     let on_chain = Arc::new(ChainBackend { chain: chain.clone(), trials: Arc::new(Semaphore::new(TRIALS_MAX)) });
     let genesis = chain.ledger().genesis_hash();
     let uploads = Arc::new(gateway.clone());
-    let storage = Arc::new(StorageBackend { chain, gateway, fetch, labels, payer });
+    let storage = Arc::new(StorageBackend { chain, gateway, fetch, labels, payer, located: Answers::default() });
     Backend {
         genesis,
         storage,

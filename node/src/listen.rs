@@ -4,7 +4,7 @@
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, TcpListener, UdpSocket};
 
-use dsn::{Multiaddr, Peer, PeerConfig, PeerLimits, StartError, Timeouts};
+use dsn::{Multiaddr, Neighbours, Peer, PeerConfig, PeerLimits, StartError, Timeouts};
 use runtime::types::BlockHash;
 
 /// Ports tried before none is called free: somebody may take one between the look and the use.
@@ -21,35 +21,45 @@ pub enum ListenError {
     NoPort(#[source] io::Error),
 }
 
+/// What the peers of this node have in common.
+#[derive(Clone, Debug)]
+pub struct Common {
+    /// Their chain.
+    pub genesis: BlockHash,
+    /// Each other, to talk in memory; none if they are to use sockets among themselves too.
+    pub neighbours: Option<Neighbours>,
+}
+
 /// Whether the host has IPv6, if only for itself.
 pub fn has_ipv6() -> bool {
     UdpSocket::bind((Ipv6Addr::LOCALHOST, 0)).is_ok()
 }
 
 /// A peer on a loopback port; 0 = any free one.
-pub async fn listen(seed: &[u8; 32], genesis: BlockHash, port: u16) -> Result<Peer, ListenError> {
+pub async fn listen(seed: &[u8; 32], common: &Common, port: u16) -> Result<Peer, ListenError> {
     let hosts = hosts(has_ipv6());
     if port != 0 {
-        return Ok(start(seed, genesis, &hosts, port).await?);
+        return Ok(start(seed, common, &hosts, port).await?);
     }
     let mut attempts = PORT_ATTEMPTS;
     loop {
         attempts -= 1;
         let port = free_port(&hosts).map_err(ListenError::NoPort)?;
-        match start(seed, genesis, &hosts, port).await {
+        match start(seed, common, &hosts, port).await {
             Err(StartError::Listen { .. }) if attempts > 0 => {}
             started => return Ok(started?),
         }
     }
 }
 
-async fn start(seed: &[u8; 32], genesis: BlockHash, hosts: &[IpAddr], port: u16) -> Result<Peer, StartError> {
+async fn start(seed: &[u8; 32], common: &Common, hosts: &[IpAddr], port: u16) -> Result<Peer, StartError> {
     let config = PeerConfig {
         secret: *seed,
         listen: addresses(hosts, port),
-        genesis,
+        genesis: common.genesis,
         limits: PeerLimits::default(),
         timeouts: Timeouts::default(),
+        neighbours: common.neighbours.clone(),
     };
     Peer::start(config).await
 }

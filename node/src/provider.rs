@@ -60,6 +60,7 @@ impl Provider {
         chain: Arc<Chain>,
         base: &BasePath,
         keys: ProviderKeys,
+        common: &listen::Common,
         quota: Option<u64>,
     ) -> anyhow::Result<Self> {
         let account = keys.account.account();
@@ -72,10 +73,9 @@ impl Provider {
                 .and_then(|()| PieceStore::open(&folder, limits).context("open the piece store"))
         });
         let store = Arc::new(opening.await?.with_context(|| format!("provider {account}"))?);
-        let genesis = chain.ledger().genesis_hash();
         let ports = base.network().join(format!("{account}.port"));
         let recorded = recorded_port(&chain, &account)?;
-        let peer = start_peer(&keys.peer_seed, genesis, &ports, recorded).await?;
+        let peer = start_peer(&keys.peer_seed, common, &ports, recorded).await?;
         let admission = Arc::new(LedgerAdmission::new(chain.clone(), account, keys.service));
         let service = PieceService::new(store.clone(), admission);
         peer.serve(service.clone())?;
@@ -142,14 +142,14 @@ fn recorded_port(chain: &Chain, account: &AccountId) -> anyhow::Result<Option<u1
 /// Listens on the port that was kept, else on the recorded one, else on any free one; and keeps it.
 async fn start_peer(
     seed: &[u8; 32],
-    genesis: runtime::types::BlockHash,
+    common: &listen::Common,
     kept_at: &Path,
     recorded: Option<u16>,
 ) -> anyhow::Result<Peer> {
     let kept = fs::read_to_string(kept_at).ok().and_then(|text| text.trim().parse().ok());
     let mut refused = None;
     for port in kept.into_iter().chain(recorded).chain([0]) {
-        match listen::listen(seed, genesis, port).await {
+        match listen::listen(seed, common, port).await {
             Ok(peer) => {
                 let port = peer.listen_addresses().first().and_then(tcp_port).context("the peer has no port")?;
                 fs::write(kept_at, port.to_string()).with_context(|| format!("write {}", kept_at.display()))?;

@@ -56,6 +56,10 @@ pub struct RunArgs {
     /// register themselves at their first start and are drawn from the next epoch on.
     #[arg(long, value_name = "N")]
     pub dev_providers: Option<u32>,
+    /// Have the storage network peers of this process use sockets among themselves too, as if each had a machine of its
+    /// own; without it they meet in memory.
+    #[arg(long)]
+    pub dsn_sockets_only: bool,
     /// Log levels by target, as consensus=debug; may be given several times.
     #[arg(long, value_name = "TARGET=LEVEL")]
     pub log: Vec<String>,
@@ -84,6 +88,7 @@ impl RunArgs {
             },
             storage_quota: self.storage_quota,
             dev_providers: self.dev_providers,
+            dsn_sockets_only: self.dsn_sockets_only,
         };
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("start the runtime")?;
         let result = runtime.block_on(async {
