@@ -124,6 +124,9 @@ async fn a_peer_that_floods_is_told_why_it_is_refused() {
     });
     let refusals: Vec<_> = refusals.collect();
     assert_eq!(refusals.len(), 35);
-    assert!(refusals.iter().all(|refusal| refusal.code == RefusalCode::Full), "{refusals:?}");
-    assert!(refusals.iter().all(|refusal| refusal.to_string().contains("no block records")), "{refusals:?}");
+    assert!(refusals.iter().all(|refusal| refusal.code == RefusalCode::Unrecorded), "{refusals:?}");
+    assert!(
+        refusals.iter().all(|refusal| refusal.to_string().contains("may have unrecorded are taken")),
+        "{refusals:?}"
+    );
 }
