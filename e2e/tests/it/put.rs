@@ -77,7 +77,7 @@ async fn a_put_whose_node_dies_says_that_the_same_command_goes_on_where_it_was()
 async fn a_put_of_a_small_file_whose_node_dies_says_that_it_is_sent_again() {
     let network = Network::dev().unwrap();
     network.start().unwrap().kill().unwrap();
-    for (seed, failpoint) in [(9, "dsn::piece::before_sync"), (10, "node::commit::after_announce")] {
+    for (seed, failpoint) in [(9, "dsn::piece::before_sync"), (10, "dsn::commitment::after_sign")] {
         let (said, then, _) = broken_off(&network, &bytes(seed, 1 << 20), failpoint).await;
         assert!(said.contains("the same command sends the file again"), "{said}");
         assert!(!then.starts_with("put: goes on at "), "{then}");
