@@ -9,7 +9,7 @@ cd "$(dirname "$0")"
 
 target=${1:-all}
 seconds=${2:-600}
-targets="transaction block store promises manifest slice proof dsn consensus"
+targets="transaction block store promises manifest slice proof answer dsn consensus"
 toolchain=${FUZZ_TOOLCHAIN:-nightly}
 triple=$(rustc "+$toolchain" -vV | sed -n 's/^host: //p')
 CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-target}
@@ -21,17 +21,23 @@ RUSTFLAGS="-Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 \
 export RUSTFLAGS
 
 build() {
-    case $1 in consensus) features="--features consensus" ;; *) features= ;; esac
+    case $1 in
+    consensus) features="--features consensus" ;;
+    answer) features="--features answers" ;;
+    *) features= ;;
+    esac
     # shellcheck disable=SC2086 # no features are no argument
     cargo "+$toolchain" build --release --locked --target "$triple" --bin "$1" $features
 }
 
 fuzz() {
+    # An answer with a proof is JSON, and long.
+    case $1 in answer) len=32768 ;; *) len=8192 ;; esac
     mkdir -p "artifacts/$1" "$CARGO_TARGET_DIR/corpus/$1"
     echo "== $1: $seconds s"
     # New inputs go to the first folder, outside the committed corpus.
     "$CARGO_TARGET_DIR/$triple/release/$1" "$CARGO_TARGET_DIR/corpus/$1" "corpus/$1" \
-        -artifact_prefix="artifacts/$1/" -max_total_time="$seconds" -max_len="${FUZZ_LEN:-8192}" -timeout=10 \
+        -artifact_prefix="artifacts/$1/" -max_total_time="$seconds" -max_len="${FUZZ_LEN:-$len}" -timeout=10 \
         -rss_limit_mb=1024 -print_final_stats=1 -verbosity="${FUZZ_VERBOSITY:-0}"
 }
 

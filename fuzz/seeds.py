@@ -4,6 +4,7 @@
 A seed is an honest input of its target. Targets that read several types take the first byte for the type.
 """
 
+import json
 import pathlib
 import struct
 
@@ -36,6 +37,27 @@ def store_that_lands():
     segment = struct.pack("<Q", size) + bytes([4 << 2]) + b"".join(bytes([i + 1]) * 32 for i in range(4))
     manifest = bytes([1]) + b"\xcc" * 32 + struct.pack("<Q", size) + DEV_CODE + bytes([1 << 2]) + segment
     return bytes([2, 0]) + intent + bytes(64) + manifest + bytes([0, 0]) + bytes([0])
+
+
+def answers():
+    """JSON: the answer of a node, the same inside its response, and one value of its proof alone."""
+    text = (ROOT / "e2e/tests/golden/located.json").read_text()
+    located = json.loads(text)
+    located = located.get("result", located)
+    proof = located["proof"]
+    entry = proof["entries"][0]
+    value = {"key": entry["key"], "value": entry["value"], "height": located["height"]}
+    value["proof"] = {**proof, "entries": [entry]}
+    value["proof"].pop("transaction", None)
+    failed = {"jsonrpc": "2.0", "id": 1, "error": {"code": 1001, "message": "there is no file"}}
+    seeds = {
+        "located": located, "response": {"jsonrpc": "2.0", "id": 1, "result": located}, "value": value, "failed": failed,
+    }
+    for name, seed in seeds.items():
+        write("answer", name, bytes([0]) + json.dumps(seed, separators=(",", ":")).encode())
+    write("answer", "twice", bytes([0]) + b'{"proof":{},"a":[1e3,-1,null,true,"\\u00e9"],"proof":{}}')
+    write("answer", "unchanged", bytes([1]))
+    write("answer", "changed", bytes([1]) + struct.pack("<HB", 700, ord("1")) + struct.pack("<HB", 9000, ord("f")))
 
 
 def main():
@@ -76,6 +98,8 @@ def main():
         write("proof", f"moved-{what}", bytes([2, what, 1, 2]))
     for path in ("path-of-a-value", "path-of-absence"):
         write("proof", path, bytes([3]) + bytes([4 << 2]) + b"\x02key" + bytes([1, 4 << 2]) + b"what" + proofs[path])
+
+    answers()
 
     said = golden("dsn-messages/tests/golden/messages.txt")
     messages = [

@@ -266,11 +266,17 @@ fn write_anew(
     bytes.resize(capacity * RECORD_BYTES, 0);
     let beside = path.with_extension("new");
     let write = || {
+        fail_point!("consensus::guard_anew::before_write");
         let mut file = File::create(&beside)?;
         file.write_all(&bytes)?;
+        fail_point!("consensus::guard_anew::before_sync");
         file.sync_all()?;
+        fail_point!("consensus::guard_anew::before_rename");
         fs::rename(&beside, path)?;
-        path.parent().map_or(Ok(()), |folder| File::open(folder)?.sync_all())
+        fail_point!("consensus::guard_anew::after_rename");
+        path.parent().map_or(Ok(()), |folder| File::open(folder)?.sync_all())?;
+        fail_point!("consensus::guard_anew::after_sync");
+        Ok(())
     };
     write().map_err(|source| io(path, "write", source))
 }

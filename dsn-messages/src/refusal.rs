@@ -13,7 +13,7 @@ pub enum RefusalCode {
     /// Too many requests at once; another time it may work.
     #[codec(index = 0)]
     Busy,
-    /// No room left on this provider: on its disk, in its quota, or in what may lie there unrecorded.
+    /// No room left on this provider: on its disk, or in its quota.
     #[codec(index = 1)]
     Full,
     /// The authority does not allow it: a bad signature, another chain, a slot that names another provider.
@@ -37,6 +37,9 @@ pub enum RefusalCode {
     /// Something went wrong on the provider's side; its log says what.
     #[codec(index = 8)]
     Internal,
+    /// No room left for pieces that no block records yet: of this owner, or of all.
+    #[codec(index = 9)]
+    Unrecorded,
 }
 
 impl fmt::Display for RefusalCode {
@@ -51,6 +54,7 @@ impl fmt::Display for RefusalCode {
             Self::Mismatch => "mismatch",
             Self::OutOfBounds => "out of bounds",
             Self::Internal => "internal",
+            Self::Unrecorded => "unrecorded",
         })
     }
 }

@@ -30,9 +30,11 @@ use window::{Windows, decode, stripes_per_window};
 
 /// Verified windows that wait for each column, beside the one that is being received.
 pub const PREFETCH_WINDOWS: usize = 1;
-/// Bytes of a window in each piece, or one unit if that is more. Small, because every reader keeps a few of them for
-/// each column; the transport keeps the holders sending meanwhile.
-pub const READ_WINDOW_BYTES: u32 = 64 * 1024;
+/// Bytes of a window in all `k` columns together, if each gets at least [`READ_WINDOW_BYTES_MIN`]. Small, because every
+/// reader keeps a few of them; the transport keeps the holders sending meanwhile.
+pub const READ_WINDOWS_BYTES: u32 = 256 * 1024;
+/// Bytes of a window in each piece at least, or one unit if that is more.
+pub const READ_WINDOW_BYTES_MIN: u32 = 64 * 1024;
 /// What the transport takes in of each column before anybody reads it: yamux lets a sender go so far ahead at first.
 const RECEIVED_AHEAD_BYTES: u64 = 256 * 1024;
 /// Columns that are read beyond those that are needed, because some of these say nothing.
@@ -44,7 +46,7 @@ pub const HEDGE_AFTER: Duration = Duration::from_secs(2);
 pub fn read_bytes_max(code: &ErasureCode) -> u64 {
     /// The encoded window, the one that waits for the queue, and the one that is decoded and handed out.
     const IN_HAND: u64 = 3;
-    let window = u64::from(stripes_per_window(code.unit_bytes)) * u64::from(code.unit_bytes);
+    let window = u64::from(stripes_per_window(code)) * u64::from(code.unit_bytes);
     let queued = u64::try_from(PREFETCH_WINDOWS).unwrap_or(u64::MAX);
     let column = RECEIVED_AHEAD_BYTES.saturating_add(window.saturating_mul(queued.saturating_add(IN_HAND)));
     // A column that is read because another is slow replaces it; until then one of the two has not sent a window.

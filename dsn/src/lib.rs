@@ -37,7 +37,9 @@ pub use admission::{Admission, Admitted, AdmittedKind};
 pub use download::{DownloadError, Holder, Segment, SegmentReader, Stripes, read_bytes_max};
 pub use dsn_messages::{FrameError, Refusal, RefusalCode};
 pub use libp2p::Multiaddr;
-pub use net::{AlreadyServing, Judged, OpenError, Peer, PeerConfig, PeerLimits, PeerTarget, StartError, Timeouts};
+pub use net::{
+    AlreadyServing, Judged, Neighbours, OpenError, Peer, PeerConfig, PeerLimits, PeerTarget, StartError, Timeouts,
+};
 pub use protocol::get::{GetError, SliceStream};
 pub use protocol::have::{HAVE_HASHES_MAX, HaveError};
 pub use protocol::put::{Authority, PutAnswer, PutError, PutOpen, PutStream, UNIT_BYTES_MAX};

@@ -4,6 +4,7 @@ mod actor;
 mod behaviour;
 mod config;
 mod judged;
+mod neighbours;
 mod peer;
 mod permits;
 mod streams;
@@ -11,5 +12,6 @@ mod target;
 
 pub use config::{PeerConfig, PeerLimits, Timeouts};
 pub use judged::Judged;
+pub use neighbours::Neighbours;
 pub use peer::{AlreadyServing, OpenError, Peer, StartError};
 pub use target::PeerTarget;

@@ -22,7 +22,7 @@ pub enum Protocol {
 }
 
 /// The names of the protocols on one chain: `/piecewise/<genesis hash>/put/1`.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 pub(crate) struct ProtocolNames {
     put: StreamProtocol,
     get: StreamProtocol,

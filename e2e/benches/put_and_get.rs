@@ -3,6 +3,9 @@
 //!
 //! `PIECEWISE_BENCH_BYTES` makes the file smaller or larger; with 10737418240 it is the 10 GiB of the memory figure. It
 //! lies on the disk five times then: once as itself, once in the spool, twice as pieces, once as the limit's copy.
+//!
+//! Measured twice: as the dev chain is, whose peers meet in memory, and with all of them on sockets, as on machines of
+//! their own.
 
 use std::fs::File;
 use std::io::{Read, Write};
@@ -25,17 +28,20 @@ const MIB: f64 = 1_048_576.0;
 fn main() -> anyhow::Result<()> {
     let bytes = std::env::var("PIECEWISE_BENCH_BYTES").map_or(Ok(DEFAULT_BYTES), |text| text.parse())?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(run(bytes))
+    runtime.block_on(async {
+        run(bytes, "peers meet in memory", &[]).await?;
+        run(bytes, "peers use sockets", &["--dsn-sockets-only"]).await
+    })
 }
 
-async fn run(bytes: u64) -> anyhow::Result<()> {
+async fn run(bytes: u64, way: &str, flags: &[&str]) -> anyhow::Result<()> {
     let network = Network::dev()?;
     let path = network.base().join("file");
     let hash = write_file(&path, bytes)?;
 
     let disk = rate(bytes, || synced_copy(&path, &network.base().join("copy")))?;
     std::fs::remove_file(network.base().join("copy"))?;
-    let node = network.start()?;
+    let node = network.start_with(flags)?;
     let started = Instant::now();
     let file = put(&node, &path, bytes).await?;
     let put = mib(bytes) / started.elapsed().as_secs_f64();
@@ -49,11 +55,11 @@ async fn run(bytes: u64) -> anyhow::Result<()> {
     for folder in &network.provider_folders()?[..2] {
         std::fs::remove_dir_all(folder)?;
     }
-    let node = network.start()?;
+    let node = network.start_with(flags)?;
     let degraded = self::get(&node, &file, bytes, hash).await?;
     node.terminate()?;
 
-    println!("{} MiB, MiB/s", bytes >> 20);
+    println!("{} MiB, MiB/s, {way}", bytes >> 20);
     println!("{:<44}{disk:>8.0}", "synced sequential write");
     println!("{:<44}{put:>8.0}   {:.2} of the disk's / {EXPANSION}", "put", put * EXPANSION / disk);
     println!("{:<44}{socket:>8.0}", "cat through a socket and BLAKE3");

@@ -246,7 +246,8 @@ async fn start_consensus(
     let started = consensus::start(chain.clone(), chain, engine).await;
     let consensus = started.map_err(|error| not_started(error, &config.chain, base))?;
     if config.network.port != 0 {
-        let (family, port, id) = (if host.is_ipv4() { "ip4" } else { "ip6" }, config.network.port, consensus.peer_key());
+        let (family, port, id) =
+            (if host.is_ipv4() { "ip4" } else { "ip6" }, config.network.port, consensus.peer_key());
         tracing::info!("consensus listening on /{family}/{host}/tcp/{port}/p2p/{id}");
     }
     Ok(consensus)

@@ -8,7 +8,9 @@ mod system;
 
 use std::sync::Arc;
 
+use pieces::FileId;
 use rpc::Backend;
+use rpc::types::{LocateQuery, Located, Rendered};
 use tokio::sync::Semaphore;
 
 use crate::chain::Chain;
@@ -18,6 +20,7 @@ use crate::keystore::Keystore;
 use crate::labels::Labels;
 use crate::submitter::Submitter;
 use crate::sync::Sync;
+use storage::Answers;
 use synced::Synced;
 
 pub use storage::{locate, store_of};
@@ -53,6 +56,7 @@ struct StorageBackend {
     fetch: Fetch,
     labels: Arc<Labels>,
     payer: Payer,
+    located: Answers<(FileId, LocateQuery), Rendered<Located>>,
 }
 
 /// Makes calls for the gateway's own account.
@@ -81,7 +85,8 @@ pub fn backend(
     let sync = &system.sync;
     let author = Arc::new(when_synced(sync, AuthorBackend::new(chain.clone())));
     let uploads = Arc::new(when_synced(sync, gateway.clone()));
-    let storage = Arc::new(when_synced(sync, StorageBackend { chain, gateway, fetch, labels, payer }));
+    let storage = StorageBackend { chain, gateway, fetch, labels, payer, located: Answers::default() };
+    let storage = Arc::new(when_synced(sync, storage));
     Backend {
         genesis,
         storage,

@@ -72,12 +72,7 @@ struct Executable {
 
 impl Chain {
     /// A chain over an open ledger. It votes with the keys of a validator, and follows without.
-    pub fn new(
-        ledger: Ledger,
-        mempool: Mempool,
-        validator: Option<ValidatorKeys>,
-        metrics: BlockMetrics,
-    ) -> Self {
+    pub fn new(ledger: Ledger, mempool: Mempool, validator: Option<ValidatorKeys>, metrics: BlockMetrics) -> Self {
         Self {
             head: watch::Sender::new(ledger.head()),
             candidates: Mutex::new(HashMap::new()),

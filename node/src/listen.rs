@@ -4,7 +4,7 @@
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, TcpListener, UdpSocket};
 
-use dsn::{Multiaddr, Peer, PeerConfig, PeerLimits, StartError, Timeouts};
+use dsn::{Multiaddr, Neighbours, Peer, PeerConfig, PeerLimits, StartError, Timeouts};
 use runtime::types::BlockHash;
 
 /// Ports tried before none is called free: somebody may take one between the look and the use.
@@ -19,6 +19,15 @@ pub enum ListenError {
     /// No port to be had.
     #[error("no port is free for TCP and UDP at once")]
     NoPort(#[source] io::Error),
+}
+
+/// What the peers of this node have in common.
+#[derive(Clone, Debug)]
+pub struct Common {
+    /// Their chain.
+    pub genesis: BlockHash,
+    /// Each other, to talk in memory; none if they are to use sockets among themselves too.
+    pub neighbours: Option<Neighbours>,
 }
 
 /// Whether the host has IPv6, if only for itself.
@@ -45,28 +54,29 @@ impl Places {
 }
 
 /// A peer that listens at `places`.
-pub async fn listen(seed: &[u8; 32], genesis: BlockHash, places: &Places) -> Result<Peer, ListenError> {
+pub async fn listen(seed: &[u8; 32], common: &Common, places: &Places) -> Result<Peer, ListenError> {
     if places.port != 0 || places.hosts.is_empty() {
-        return Ok(start(seed, genesis, places, places.port).await?);
+        return Ok(start(seed, common, places, places.port).await?);
     }
     let mut attempts = PORT_ATTEMPTS;
     loop {
         attempts -= 1;
         let port = free_port(&places.hosts).map_err(ListenError::NoPort)?;
-        match start(seed, genesis, places, port).await {
+        match start(seed, common, places, port).await {
             Err(StartError::Listen { .. }) if attempts > 0 => {}
             started => return Ok(started?),
         }
     }
 }
 
-async fn start(seed: &[u8; 32], genesis: BlockHash, places: &Places, port: u16) -> Result<Peer, StartError> {
+async fn start(seed: &[u8; 32], common: &Common, places: &Places, port: u16) -> Result<Peer, StartError> {
     let config = PeerConfig {
         secret: *seed,
         listen: addresses(&places.hosts, port).into_iter().chain(places.exact.iter().cloned()).collect(),
-        genesis,
+        genesis: common.genesis,
         limits: PeerLimits::default(),
         timeouts: Timeouts::default(),
+        neighbours: common.neighbours.clone(),
     };
     Peer::start(config).await
 }

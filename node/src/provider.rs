@@ -75,6 +75,7 @@ impl Provider {
         chain: Arc<Chain>,
         base: &BasePath,
         keys: ProviderKeys,
+        common: &listen::Common,
         quota: Option<u64>,
         place: Place<'_>,
     ) -> anyhow::Result<Self> {
@@ -93,8 +94,7 @@ impl Provider {
             Place::Own => {
                 let ports = base.network().join(format!("{account}.port"));
                 let recorded = recorded_port(&chain, &account)?;
-                let genesis = chain.ledger().genesis_hash();
-                (start_peer(&keys.peer_seed, genesis, &ports, recorded).await?, Vec::new(), true)
+                (start_peer(&keys.peer_seed, common, &ports, recorded).await?, Vec::new(), true)
             }
         };
         let admission = Arc::new(LedgerAdmission::new(chain.clone(), account, keys.service));
@@ -173,14 +173,14 @@ fn recorded_port(chain: &Chain, account: &AccountId) -> anyhow::Result<Option<u1
 /// Listens on the port that was kept, else on the recorded one, else on any free one; and keeps it.
 async fn start_peer(
     seed: &[u8; 32],
-    genesis: runtime::types::BlockHash,
+    common: &listen::Common,
     kept_at: &Path,
     recorded: Option<u16>,
 ) -> anyhow::Result<Peer> {
     let kept = fs::read_to_string(kept_at).ok().and_then(|text| text.trim().parse().ok());
     let mut refused = None;
     for port in kept.into_iter().chain(recorded).chain([0]) {
-        match listen::listen(seed, genesis, &Places::loopback(port)).await {
+        match listen::listen(seed, common, &Places::loopback(port)).await {
             Ok(peer) => {
                 let port = peer.listen_addresses().first().and_then(tcp_port).context("the peer has no port")?;
                 fs::write(kept_at, port.to_string()).with_context(|| format!("write {}", kept_at.display()))?;

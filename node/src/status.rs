@@ -48,6 +48,7 @@ fn progress(state: &SyncState, height_before: Height) {
     let SyncState { current_block: height, highest_block: target, .. } = *state;
     let blocks_per_s = height.saturating_sub(height_before) / EVERY.as_secs();
     let left = target.saturating_sub(height).checked_div(blocks_per_s);
-    let left = left.map_or_else(|| "unknown".into(), |s| humantime::format_duration(Duration::from_secs(s)).to_string());
+    let left =
+        left.map_or_else(|| "unknown".into(), |s| humantime::format_duration(Duration::from_secs(s)).to_string());
     tracing::info!(height, target, blocks_per_s, left, "syncing");
 }

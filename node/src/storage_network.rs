@@ -13,7 +13,7 @@ use crate::base_path::BasePath;
 use crate::chain::Chain;
 use crate::dev_providers;
 use crate::keystore::{Keystore, read_key_file};
-use crate::listen::{self, Places};
+use crate::listen::{self, Common, Places};
 use crate::provider::record::{self, Offer, keep_recorded};
 use crate::provider::{Place, Provider, ProviderKeys};
 use crate::roles::Roles;
@@ -43,21 +43,23 @@ impl StorageNetwork<'_> {
     /// recorded; elsewhere a task sees to that, since it takes other nodes.
     pub async fn start(&self, roles: Roles) -> anyhow::Result<(dsn::Peer, Vec<Provider>, Vec<JoinHandle<()>>)> {
         let quota = self.config.storage_quota;
+        let neighbours = (!self.config.network.dsn_sockets_only).then(dsn::Neighbours::default);
+        let common = Common { genesis: self.chain.ledger().genesis_hash(), neighbours };
         let mut providers = Vec::new();
         for keys in roles.providers {
-            providers.push(Provider::start(self.chain.clone(), self.base, keys, quota, Place::Own).await?);
+            providers.push(Provider::start(self.chain.clone(), self.base, keys, &common, quota, Place::Own).await?);
         }
         let seed = match (&self.config.network.node_key_file, &roles.provider) {
             (Some(path), _) => read_key_file(path)?,
             (None, Some(keys)) => keys.peer_seed.clone(),
             (None, None) => self.keystore.peer_seed("dsn")?,
         };
-        let peer = self.listen(&seed).await?;
+        let peer = self.listen(&seed, &common).await?;
         let mut tasks = Vec::new();
         if let Some(keys) = roles.provider {
             let keys = ProviderKeys { peer_seed: seed, ..keys };
             let place = Place::Shared(&peer, &self.config.network.public_addr);
-            let provider = Provider::start(self.chain.clone(), self.base, keys.clone(), quota, place).await?;
+            let provider = Provider::start(self.chain.clone(), self.base, keys.clone(), &common, quota, place).await?;
             let offer = self.offer(keys, &provider)?;
             tasks.push(tokio::spawn(keep_recorded(
                 self.chain.clone(),
@@ -78,7 +80,7 @@ impl StorageNetwork<'_> {
         Ok((peer, providers, tasks))
     }
 
-    async fn listen(&self, seed: &[u8; 32]) -> anyhow::Result<dsn::Peer> {
+    async fn listen(&self, seed: &[u8; 32], common: &Common) -> anyhow::Result<dsn::Peer> {
         let has_ipv6 = listen::has_ipv6();
         if !has_ipv6 {
             tracing::warn!("this host has no IPv6; DSN peers listen on IPv4 alone");
@@ -89,7 +91,7 @@ impl StorageNetwork<'_> {
             port: network.dsn_port,
             exact: network.exact(),
         };
-        let listening = listen::listen(seed, self.chain.ledger().genesis_hash(), &places).await;
+        let listening = listen::listen(seed, common, &places).await;
         listening.context("start this node's peer; --dsn-port gives it another port")
     }
 

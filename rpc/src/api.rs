@@ -17,12 +17,14 @@ use std::time::Instant;
 use jsonrpsee::RpcModule;
 use jsonrpsee::core::RegisterMethodError;
 use jsonrpsee::types::ErrorObjectOwned;
+use serde::Serialize;
 
 use crate::error::ApiError;
 use crate::limits::{BodyBudget, Downloads, Limits};
 use crate::observe::{Observer, Outcome};
 use crate::ports::Backend;
 use crate::stopping::Stopping;
+use crate::types::Rendered;
 use methods::Method;
 
 /// What handlers work with.
@@ -83,6 +85,26 @@ where
     F: Fn(Arc<Context>, M::Params) -> Fut + Clone + Send + Sync + 'static,
     Fut: Future<Output = Result<M::Output, ApiError>> + Send + 'static,
 {
+    on_as::<M, M::Output, _, _>(module, handler)
+}
+
+/// The same for a method whose output is JSON already.
+fn on_rendered<M, F, Fut>(module: &mut RpcModule<Context>, handler: F) -> Result<(), RegisterMethodError>
+where
+    M: Method,
+    F: Fn(Arc<Context>, M::Params) -> Fut + Clone + Send + Sync + 'static,
+    Fut: Future<Output = Result<Rendered<M::Output>, ApiError>> + Send + 'static,
+{
+    on_as::<M, Rendered<M::Output>, _, _>(module, handler)
+}
+
+fn on_as<M, R, F, Fut>(module: &mut RpcModule<Context>, handler: F) -> Result<(), RegisterMethodError>
+where
+    M: Method,
+    R: Serialize + Clone + Send + 'static,
+    F: Fn(Arc<Context>, M::Params) -> Fut + Clone + Send + Sync + 'static,
+    Fut: Future<Output = Result<R, ApiError>> + Send + 'static,
+{
     module.register_async_method(M::NAME, move |params, context, extensions| {
         let handler = handler.clone();
         async move {
@@ -96,7 +118,7 @@ where
                 let params = params::decode::<M>(params.as_str())?;
                 handler(context, params).await
             };
-            let answer: Result<M::Output, ApiError> = answer.await;
+            let answer: Result<R, ApiError> = answer.await;
             observer.answered(M::NAME, Outcome::of(answer.as_ref().err()), began.elapsed());
             answer.map_err(ErrorObjectOwned::from)
         }

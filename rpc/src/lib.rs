@@ -25,6 +25,7 @@ pub mod http;
 pub mod limits;
 pub mod observe;
 pub mod ports;
+pub mod proven;
 pub mod server;
 pub mod stopping;
 pub mod types;

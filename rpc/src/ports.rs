@@ -25,7 +25,7 @@ use tokio::sync::watch;
 use crate::error::ApiError;
 use crate::types::{
     AccountInfo, ByteRange, CodeInfo, Extended, FileHealth, FileInfo, FilesQuery, Health, LocateQuery, Located, Page,
-    PeerInfo, PendingInfo, ProviderInfo, Quote, QuoteQuery, Receipt, Released, SubmitOptions, SyncState,
+    PeerInfo, PendingInfo, ProviderInfo, Quote, QuoteQuery, Receipt, Released, Rendered, SubmitOptions, SyncState,
     TransactionResult, UploadStatus, ValidatorInfo,
 };
 
@@ -70,12 +70,12 @@ pub trait Storage: Send + Sync + 'static {
     /// `Full`, `TryAgain`.
     async fn submit(&self, body: ByteStream, options: SubmitOptions, size: Option<u64>) -> Result<Upload, ApiError>;
 
-    /// Where the pieces are. `query.limit` is within 1..=64 here.
+    /// Where the pieces are, as JSON: many may ask for the same file. `query.limit` is within 1..=64 here.
     ///
     /// # Errors
     /// `NotFound`; with a proof also `BadParams` for a page behind the last segment or a trusted height above the head,
     /// and `TooLarge`.
-    async fn locate(&self, file: FileId, query: LocateQuery) -> Result<Located, ApiError>;
+    async fn locate(&self, file: FileId, query: LocateQuery) -> Result<Rendered<Located>, ApiError>;
 
     /// Verified bytes of a file, all of them without a range. The whole is hashed when all of it is read, and the
     /// stream then ends with `ContentMismatch` if it differs.

@@ -9,6 +9,7 @@ mod hex;
 mod lease;
 mod proof;
 mod provider;
+mod rendered;
 mod storage;
 mod system;
 mod upload;
@@ -23,6 +24,7 @@ pub use hex::Hex;
 pub use lease::{Extended, FileHealth, LeaseOptions, Released, SegmentHealth};
 pub use proof::{AgreedInfo, EntryInfo, ProofFieldError, ProofInfo, ProvenValue};
 pub use provider::{ProviderInfo, ProviderState, ServiceKeyInfo, ValidatorInfo};
+pub use rendered::Rendered;
 pub use storage::{
     ByteRange, CodeInfo, CommitmentInfo, FileInfo, FileName, FilesQuery, LeaseInfo, LocateQuery, Located, LocatedPiece,
     LocatedSegment, PieceStatus, Quote, QuoteQuery, Receipt, ResumeKey, RetrievedData, SubmitOptions,

@@ -83,6 +83,7 @@ fn every_message_has_its_frozen_layout() {
         RefusalCode::Mismatch,
         RefusalCode::OutOfBounds,
         RefusalCode::Internal,
+        RefusalCode::Unrecorded,
     ] {
         line(&mut text, &format!("refusal.{}", code.to_string().replace(' ', "_")), code);
     }

@@ -1,8 +1,8 @@
 //! Which stripes are read together, and how they are decoded.
 
-use super::{DownloadError, READ_WINDOW_BYTES, Segment};
+use super::{DownloadError, READ_WINDOW_BYTES_MIN, READ_WINDOWS_BYTES, Segment};
 use bytes::Bytes;
-use pieces::{SegmentDecoder, VerifiedSlice};
+use pieces::{ErasureCode, SegmentDecoder, VerifiedSlice};
 use std::ops::Range;
 
 /// The stripes of a range in windows, which lie at multiples of `stripes_per_window` of the segment, so that they are
@@ -26,7 +26,7 @@ impl Windows {
         }
         let piece_bytes = u32::try_from(code.piece_bytes(len)).map_err(|_| refused())?;
         let unit_bytes = code.unit_bytes;
-        let stripes_per_window = u64::from(stripes_per_window(unit_bytes));
+        let stripes_per_window = u64::from(stripes_per_window(code));
         Ok(Self { stripes, stripes_per_window, unit_bytes, piece_bytes })
     }
 
@@ -37,7 +37,7 @@ impl Windows {
 
     /// Bytes of a window in each piece: whole units.
     pub(super) fn window_bytes(&self) -> u32 {
-        // Below READ_WINDOW_BYTES or a single unit, both far below 2^32.
+        // Below READ_WINDOWS_BYTES or a single unit, both far below 2^32.
         u32::try_from(self.stripes_per_window).unwrap_or(1).saturating_mul(self.unit_bytes)
     }
 
@@ -59,8 +59,9 @@ impl Windows {
 }
 
 /// Stripes that are read together.
-pub(super) fn stripes_per_window(unit_bytes: u32) -> u32 {
-    READ_WINDOW_BYTES.checked_div(unit_bytes).unwrap_or(1).max(1)
+pub(super) fn stripes_per_window(code: &ErasureCode) -> u32 {
+    let column = READ_WINDOWS_BYTES.checked_div(code.k.into()).unwrap_or(0).max(READ_WINDOW_BYTES_MIN);
+    column.checked_div(code.unit_bytes).unwrap_or(1).max(1)
 }
 
 /// Decodes the stripes of one window from the slices of `k` columns.

@@ -28,8 +28,8 @@ const PING_FAILURES_MAX: u32 = 3;
 pub(super) enum Command {
     /// A stream to a peer, on a connection that is there or is made now.
     Open { peer: PeerId, addresses: Vec<Multiaddr>, wanted: WantedStream },
-    /// A stream of this peer to itself.
-    Loopback { protocol: Protocol, stream: DuplexStream },
+    /// A stream from a peer of this process, perhaps from this one itself.
+    Meet { from: PeerId, protocol: Protocol, stream: DuplexStream },
     /// End.
     Stop,
 }
@@ -58,10 +58,7 @@ impl Actor {
                 event = self.swarm.select_next_some() => self.on_swarm(event),
                 command = self.commands.recv() => match command {
                     Some(Command::Open { peer, addresses, wanted }) => self.open(peer, addresses, wanted),
-                    Some(Command::Loopback { protocol, stream }) => {
-                        let peer = *self.swarm.local_peer_id();
-                        self.serve(peer, protocol, stream);
-                    }
+                    Some(Command::Meet { from, protocol, stream }) => self.serve(from, protocol, stream),
                     Some(Command::Stop) | None => break,
                 },
                 Some(ended) = self.tasks.join_next() => {

@@ -1,5 +1,6 @@
 //! What a peer is started with.
 
+use super::neighbours::Neighbours;
 use libp2p::Multiaddr;
 use runtime::types::BlockHash;
 use std::fmt;
@@ -19,6 +20,8 @@ pub struct PeerConfig {
     pub limits: PeerLimits,
     /// How long to wait.
     pub timeouts: Timeouts,
+    /// Other peers of this process, which it reaches without a connection; none reaches all over the network.
+    pub neighbours: Option<Neighbours>,
 }
 
 impl fmt::Debug for PeerConfig {

@@ -4,6 +4,7 @@ use super::actor::{Actor, Command};
 use super::behaviour::Behaviour;
 use super::config::{PeerConfig, Timeouts};
 use super::judged::Judged;
+use super::neighbours::{Neighbour, Neighbours};
 use super::permits::Permits;
 use super::streams::WantedStream;
 use super::target::{ADDRESSES_MAX, PeerTarget};
@@ -30,7 +31,7 @@ use tokio_util::compat::FuturesAsyncReadCompatExt as _;
 
 /// Requests to the actor that wait for it.
 const COMMANDS_MAX: usize = 256;
-/// Bytes in flight, in each direction, on a stream of a peer to itself.
+/// Bytes in flight, in each direction, on a stream between peers of this process.
 const LOOPBACK_BYTES: usize = 256 * 1024;
 /// Times a stream is asked for: a connection may end, being idle, at the very moment it is wanted again.
 const OPEN_ATTEMPTS: usize = 2;
@@ -120,6 +121,11 @@ impl Status {
         self.listening.send_modify(|addresses| addresses.retain(|known| known != address));
     }
 
+    pub(super) fn listens_on_any(&self, addresses: &[Multiaddr]) -> bool {
+        let listening = self.listening.borrow();
+        addresses.iter().any(|address| listening.contains(address))
+    }
+
     pub(super) fn set_peers(&self, connected: Vec<PeerId>) {
         *self.peers.lock() = connected;
     }
@@ -144,6 +150,7 @@ struct Inner {
     timeouts: Timeouts,
     judged: Judged,
     passes: Passes,
+    neighbours: Option<Neighbours>,
     /// Closed once the actor has ended.
     ended: watch::Receiver<()>,
 }
@@ -205,11 +212,29 @@ impl Peer {
             actor.run().await;
             drop(running);
         });
+        let neighbours = config.neighbours;
+        if let Some(neighbours) = &neighbours {
+            let (status, names, service) = (Arc::clone(&status), Arc::clone(&names), Arc::clone(&service));
+            neighbours.add(id, Neighbour { commands: commands.downgrade(), status, names, service });
+        }
         let (permits, timeouts) = (Permits::new(config.limits.streams_per_peer), config.timeouts);
         let key = PeerKey::from_bytes(key);
         let (judged, passes) = (Judged::new(), Passes::new());
-        let inner =
-            Inner { key, id, names, commands, status, serving, service, permits, timeouts, judged, passes, ended };
+        let inner = Inner {
+            key,
+            id,
+            names,
+            commands,
+            status,
+            serving,
+            service,
+            permits,
+            timeouts,
+            judged,
+            passes,
+            neighbours,
+            ended,
+        };
         let peer = Self { inner: Arc::new(inner) };
         peer.wait_until_listening(&config.listen).await?;
         Ok(peer)
@@ -278,14 +303,23 @@ impl Peer {
         while ended.changed().await.is_ok() {}
     }
 
-    /// Opens a stream to `target`, over the connection that is there or a new one. To itself without a connection.
+    /// Opens a stream to `target`, over the connection that is there or a new one; to itself and to its neighbours
+    /// without a connection.
     pub(crate) async fn open(&self, target: &PeerTarget, protocol: Protocol) -> Result<Wire, OpenError> {
         let peer = target.peer_id()?;
         let limit = self.inner.timeouts.connect;
         let waiting = self.inner.permits.of(peer).acquire_owned();
         let permit = timeout(limit, waiting).await.map_err(|_| OpenError::Busy)?.map_err(|_| OpenError::Stopped)?;
         if peer == self.inner.id {
-            return self.open_loopback(protocol, permit).await;
+            if self.inner.service.get().is_none() {
+                return Err(OpenError::NotSpoken { protocol: self.inner.names.name(protocol).to_string() });
+            }
+            return self.meet(&self.inner.commands, protocol, permit).await;
+        }
+        let neighbours = self.inner.neighbours.as_ref();
+        let tried = target.addresses.get(..ADDRESSES_MAX).unwrap_or(&target.addresses);
+        if let Some(commands) = neighbours.and_then(|all| all.find(&peer, tried, &self.inner.names)) {
+            return self.meet(&commands, protocol, permit).await;
         }
         let mut outcome = Err(OpenError::Timeout { what: "connect" });
         for _ in 0..OPEN_ATTEMPTS {
@@ -319,13 +353,16 @@ impl Peer {
         }
     }
 
-    async fn open_loopback(&self, protocol: Protocol, permit: OwnedSemaphorePermit) -> Result<Wire, OpenError> {
-        if self.inner.service.get().is_none() {
-            return Err(OpenError::NotSpoken { protocol: self.inner.names.name(protocol).to_string() });
-        }
+    /// A stream to the peer of this process that takes `commands`.
+    async fn meet(
+        &self,
+        commands: &mpsc::Sender<Command>,
+        protocol: Protocol,
+        permit: OwnedSemaphorePermit,
+    ) -> Result<Wire, OpenError> {
         let (near, far) = tokio::io::duplex(LOOPBACK_BYTES);
-        let command = Command::Loopback { protocol, stream: far };
-        self.inner.commands.send(command).await.map_err(|_| OpenError::Stopped)?;
+        let command = Command::Meet { from: self.inner.id, protocol, stream: far };
+        commands.send(command).await.map_err(|_| OpenError::Stopped)?;
         Ok(Wire::new(Box::new(near), self.inner.timeouts.idle).with_permit(permit))
     }
 

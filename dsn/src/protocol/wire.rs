@@ -1,7 +1,7 @@
 //! Bytes and messages on a stream, with a limit on every length and every wait.
 
 use crate::scores::Deed;
-use bytes::BytesMut;
+use bytes::{BufMut as _, BytesMut};
 use dsn_messages::{FrameError, FrameReader, Message, frame};
 use std::fmt;
 use std::io;
@@ -134,9 +134,14 @@ impl Wire {
 
     /// Appends `count` bytes to `buffer`.
     pub(crate) async fn read_into(&mut self, buffer: &mut BytesMut, count: usize) -> Result<(), WireError> {
-        let start = buffer.len();
-        buffer.resize(start + count, 0);
-        self.read_exact(buffer.get_mut(start..).unwrap_or_default()).await
+        buffer.reserve(count);
+        let mut rest = (&mut *buffer).limit(count);
+        while rest.has_remaining_mut() {
+            // Into room that nobody has filled with zeros first.
+            let read = timeout(self.idle, self.io.read_buf(&mut rest)).await;
+            moved(read.map_err(|_| self.idled())?)?;
+        }
+        Ok(())
     }
 
     /// Writes all of `bytes`, without flushing. The peer may be slow, but not idle.

@@ -106,7 +106,7 @@ async fn a_peer_that_floods_is_told_why_it_is_refused() {
     let store = open_store(dir.path(), LIMITS);
     let (peer, client) = (client().await, client().await);
     peer.serve(PieceService::new(store.clone(), Arc::new(Limited(Chain::new(1))))).unwrap();
-    let puts = stream::iter(0..60_u8).map(|seed| {
+    let put = |seed: u8| {
         let (client, target) = (client.clone(), peer.target());
         async move {
             let piece = Bytes::from(bytes_of(seed, 1000));
@@ -114,16 +114,26 @@ async fn a_peer_that_floods_is_told_why_it_is_refused() {
             let open = PutOpen { authority: Authority::Intent(intent(nonce)), ..open(0, piece.len()) };
             client.put(&target, open, stream::iter([Ok(piece)]), hash).await
         }
-    });
-    let answers: Vec<_> = puts.buffer_unordered(8).collect().await;
-    let committed = answers.iter().filter(|answer| matches!(answer, Ok(PutAnswer::Committed { .. }))).count();
+    };
+    let is_kept = |answer: &Result<PutAnswer, dsn::PutError>| matches!(answer, Ok(PutAnswer::Committed { .. }));
+    let mut answers: Vec<_> = stream::iter(0..60).map(put).buffer_unordered(8).collect().await;
+    // While a piece is being written, its room may count twice: the flood may have been refused a little early.
+    let mut seed = 60;
+    while answers.len() == 60 || answers.last().is_some_and(is_kept) {
+        answers.push(put(seed).await);
+        seed += 1;
+    }
+    let committed = answers.iter().filter(|answer| is_kept(answer)).count();
     assert_eq!((committed, store.unrecorded_bytes()), (25, 25_000));
     let refusals = answers.iter().filter_map(|answer| match answer {
         Err(dsn::PutError::Refused { refusal, .. }) | Ok(PutAnswer::Refused(refusal)) => Some(refusal),
         _ => None,
     });
     let refusals: Vec<_> = refusals.collect();
-    assert_eq!(refusals.len(), 35);
-    assert!(refusals.iter().all(|refusal| refusal.code == RefusalCode::Full), "{refusals:?}");
-    assert!(refusals.iter().all(|refusal| refusal.to_string().contains("no block records")), "{refusals:?}");
+    assert_eq!(refusals.len(), answers.len() - 25);
+    assert!(refusals.iter().all(|refusal| refusal.code == RefusalCode::Unrecorded), "{refusals:?}");
+    assert!(
+        refusals.iter().all(|refusal| refusal.to_string().contains("may have unrecorded are taken")),
+        "{refusals:?}"
+    );
 }

@@ -48,6 +48,7 @@ pub fn config(genesis: BlockHash) -> PeerConfig {
         genesis,
         limits: PeerLimits::default(),
         timeouts: TIMEOUTS,
+        neighbours: None,
     }
 }
 

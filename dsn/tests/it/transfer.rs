@@ -1,8 +1,11 @@
 //! put, get and have between two peers.
 
-use crate::support::{MIB, Provider, bytes_of, client, deal, key, open};
+use crate::support::{GENESIS, MIB, Provider, bytes_of, client, config, deal, key, open};
 use bytes::Bytes;
-use dsn::{Authority, GetError, PutAnswer, PutError, PutOpen, RefusalCode};
+use dsn::{
+    Authority, GetError, HaveError, Neighbours, OpenError, Peer, PeerConfig, PeerTarget, PutAnswer, PutError, PutOpen,
+    RefusalCode,
+};
 use futures::stream;
 use pieces::{FileId, PieceHash};
 
@@ -145,6 +148,31 @@ async fn a_peer_reaches_its_own_store_without_a_connection() {
     let (hash, count) = (PieceHash::of(&piece), u32::try_from(piece.len()).unwrap());
     let read = provider.peer.get_bytes(&provider.target(), hash, count, 0..u64::from(count)).await.unwrap();
     assert_eq!((read.as_ref(), provider.peer.peer_count()), (piece.as_slice(), 0));
+}
+
+/// At an address where no neighbour listens, it is reached over the network: a proxy there is not passed by.
+#[tokio::test(flavor = "multi_thread")]
+async fn neighbours_reach_each_other_without_a_connection_unless_another_address_is_meant() {
+    let neighbours = Neighbours::default();
+    let started = Peer::start(PeerConfig { neighbours: Some(neighbours.clone()), ..config(GENESIS) });
+    let (near, far) = (started.await.unwrap(), client().await);
+    let beside = Peer::start(PeerConfig { neighbours: Some(neighbours), ..config(GENESIS) }).await.unwrap();
+    let provider = Provider::start_on(1, beside);
+    let piece = bytes_of(1, 2 * MIB);
+    let (hash, count) = (PieceHash::of(&piece), u32::try_from(piece.len()).unwrap());
+    assert!(matches!(provider.put(&near, 0, &piece).await.unwrap(), PutAnswer::Committed { .. }));
+    let read = near.get_bytes(&provider.target(), hash, count, 0..u64::from(count)).await.unwrap();
+    assert_eq!(near.have(&provider.target(), vec![hash]).await.unwrap(), [true]);
+    assert_eq!((read.as_ref(), near.peer_count(), provider.peer.peer_count()), (piece.as_slice(), 0, 0));
+    // Somebody of another process needs a connection.
+    assert_eq!(far.have(&provider.target(), vec![hash]).await.unwrap(), [true]);
+    assert_eq!((far.peer_count(), near.peer_count()), (1, 0));
+    let elsewhere = PeerTarget { addresses: far.listen_addresses(), ..provider.target() };
+    let refused = near.have(&elsewhere, vec![hash]).await;
+    assert!(matches!(refused, Err(HaveError::Open { source: OpenError::Dial { .. }, .. })), "{refused:?}");
+    // Once it has stopped, it is not there for neighbours either.
+    provider.peer.stop().await;
+    assert!(near.have(&provider.target(), vec![hash]).await.is_err());
 }
 
 /// The deal of an upload that failed is used again. Whoever has promised both pieces must have both: either may be

@@ -131,6 +131,9 @@ async fn what_an_owner_may_leave_unrecorded_bounds_what_is_taken() {
     assert_eq!(status, 201, "{small}");
     let (status, large) = put(&node, bytes(5, 4_000_000)).await;
     assert_eq!((status, &large["error"]["code"]), (507, &json!(1005)), "{large}");
+    let said = large["error"]["message"].as_str().unwrap();
+    let named = ["quota for pieces that no block records yet", "that this owner may have unrecorded"];
+    assert!(named.iter().all(|name| said.contains(name)), "{said}");
     let answer = node.http(Method::GET, "/health/readiness").send().await.unwrap();
     assert_eq!(answer.status(), 200);
     // What is recorded does not count any more.

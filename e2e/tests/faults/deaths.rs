@@ -16,6 +16,10 @@ const FILE_BYTES: usize = 2_200_000;
 const PUTS_MAX: u64 = 12;
 /// Steps are passed by all that a node does; it dies at the first, second or third pass.
 const PASSES: u64 = 3;
+/// Steps of writing the signer's guard file anew, which happens once it is full.
+const GUARD_ANEW: &str = "consensus::guard_anew::";
+/// Bytes of a record in the guard file.
+const RECORD_BYTES: usize = 64;
 
 /// The steps at which a process can be made to die: all that the sources name.
 fn points() -> Vec<String> {
@@ -77,8 +81,24 @@ impl Story {
         true
     }
 
+    /// Leaves no room behind the last record of the guard file, as after twenty minutes: the next vote writes it anew.
+    fn fill_guard(&self) {
+        let path = self.network.chain_folder().join("consensus/signed.guard");
+        let content = std::fs::read(&path).unwrap();
+        let is_used = |record: &[u8]| record.iter().any(|byte| *byte != 0);
+        let records = content.chunks(RECORD_BYTES).take_while(|record| is_used(record)).count();
+        assert!(records > 1);
+        let used_bytes = u64::try_from(records * RECORD_BYTES).unwrap();
+        std::fs::File::options().write(true).open(path).unwrap().set_len(used_bytes).unwrap();
+    }
+
     /// Has a node put files until it dies at the given pass of a step.
     async fn die(&mut self, point: &str, pass: u64, power: Option<&PowerCut>) {
+        let is_rare = point.starts_with(GUARD_ANEW);
+        if is_rare {
+            self.fill_guard();
+        }
+        let pass = if is_rare { 0 } else { pass };
         let mut command = self.network.command();
         command.env("FAILPOINTS", format!("{point}={pass}*off->panic"));
         if let Some(power) = power {
@@ -138,6 +158,23 @@ async fn a_process_that_dies_at_any_step_loses_nothing() {
         story.check(since).await;
     }
     story.check(0).await;
+}
+
+#[tokio::test]
+async fn a_machine_that_loses_power_while_its_first_guard_file_is_made_starts_again() {
+    let points: Vec<_> = points().into_iter().filter(|point| point.starts_with(GUARD_ANEW)).collect();
+    assert_eq!(points.len(), 5, "{points:?}");
+    for point in points {
+        let network = Network::dev().unwrap();
+        let power = PowerCut::over(network.base()).unwrap();
+        let mut command = network.command();
+        let error = Node::start(power.watch(&mut command).env("FAILPOINTS", format!("{point}=panic"))).unwrap_err();
+        assert!(error.to_string().contains(&format!("failpoint {point} panic")), "{error}");
+        power.cut(Loss::All).unwrap();
+        let node = network.start().unwrap();
+        let (status, receipt) = crate::put(&node, bytes(1, FILE_BYTES)).await;
+        assert_eq!(status, 201, "{point}: {receipt}");
+    }
 }
 
 /// What a node acknowledged that lost its power, and whose syncs of some paths were never heard.

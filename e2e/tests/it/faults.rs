@@ -45,11 +45,7 @@ impl Linked {
 
     /// What peers did wrong so far.
     async fn faults(&self) -> u64 {
-        let url = format!("{}/metrics", self.node.metrics_url().unwrap());
-        let text = reqwest::Client::builder().no_proxy().build().unwrap().get(url).send().await.unwrap();
-        let text = text.text().await.unwrap();
-        let counts = text.lines().filter(|line| line.starts_with("piecewise_dsn_peer_faults_total{"));
-        counts.map(|line| line.rsplit(' ').next().unwrap().parse::<u64>().unwrap()).sum()
+        faults(&self.node, "").await
     }
 
     /// Submits files until it was the faulty one's turn; each is there in good time. The last one.
@@ -68,7 +64,22 @@ impl Linked {
     }
 }
 
-async fn update(node: &Node, pair: &KeyPair, args: Value) {
+/// What peers did wrong so far: `slow`, `failed` or `lied`, or all of it.
+pub async fn faults(node: &Node, fault: &str) -> u64 {
+    counted(node, "piecewise_dsn_peer_faults_total{", fault).await
+}
+
+/// The sum of the samples whose line begins with `name` and names `label`.
+async fn counted(node: &Node, name: &str, label: &str) -> u64 {
+    let url = format!("{}/metrics", node.metrics_url().unwrap());
+    let answer = reqwest::Client::builder().no_proxy().build().unwrap().get(url).send().await.unwrap();
+    let text = answer.text().await.unwrap();
+    let counts = text.lines().filter(|line| line.starts_with(name) && line.contains(label));
+    counts.map(|line| line.rsplit(' ').next().unwrap().parse::<u64>().unwrap()).sum()
+}
+
+/// Has a provider change its record.
+pub async fn update(node: &Node, pair: &KeyPair, args: Value) {
     let call = json!({ "module": "providers", "name": "update", "args": args });
     let params = json!([{ "from": pair.account().to_string(), "call": call }]);
     let prepared = node.ok("author_prepare", params).await.unwrap();
@@ -190,9 +201,5 @@ async fn a_download_that_is_broken_off_frees_its_streams_at_once() {
 
 /// Streams of gets that ended before all was sent.
 async fn broken_gets(node: &Node) -> u64 {
-    let url = format!("{}/metrics", node.metrics_url().unwrap());
-    let text =
-        reqwest::Client::builder().no_proxy().build().unwrap().get(url).send().await.unwrap().text().await.unwrap();
-    let broken = text.lines().filter(|line| line.starts_with("piecewise_pieces_got_total{") && line.contains("failed"));
-    broken.map(|line| line.rsplit(' ').next().unwrap().parse::<u64>().unwrap()).sum()
+    counted(node, "piecewise_pieces_got_total{", "failed").await
 }

@@ -10,6 +10,8 @@ mod faults;
 mod files;
 mod http;
 mod leases;
+mod liar;
+mod lies;
 mod losses;
 mod metrics;
 mod parallel;

@@ -42,3 +42,44 @@ async fn a_put_that_is_killed_goes_on_and_shows_what_the_node_has() {
     let uploads = node.ok("storage_uploads", json!({})).await.unwrap();
     assert_eq!(uploads["items"].as_array().unwrap().len(), 1, "{uploads}");
 }
+
+/// What a put says whose node dies, and what the same command says when the node is back.
+async fn broken_off(network: &Network, data: &[u8], failpoint: &str) -> (String, String, Value) {
+    let path = network.base().join("file");
+    std::fs::write(&path, data).unwrap();
+    let node = Node::start(network.command().env("FAILPOINTS", format!("{failpoint}=panic"))).unwrap();
+    let first = put(&node, &path).output().unwrap();
+    assert_eq!(first.status.code(), Some(1));
+    drop(node);
+    let node = network.start().unwrap();
+    let second = put(&node, &path).output().unwrap();
+    let shown = String::from_utf8(second.stderr).unwrap();
+    assert!(second.status.success(), "{shown}");
+    let receipt: Value = serde_json::from_slice(&second.stdout).unwrap();
+    let file = node.ok("storage_file", json!([receipt["fileId"]])).await.unwrap();
+    assert_eq!(file["leases"].as_array().unwrap().len(), 1, "paid once");
+    assert!(download(&node, &receipt["fileId"]).await == data);
+    (String::from_utf8(first.stderr).unwrap(), shown, receipt)
+}
+
+#[tokio::test]
+async fn a_put_whose_node_dies_says_that_the_same_command_goes_on_where_it_was() {
+    let network = Network::dev().unwrap();
+    network.start().unwrap().kill().unwrap();
+    // All of it is here when a piece is synced.
+    let (said, then, _) = broken_off(&network, &bytes(8, 20 << 20), "dsn::piece::before_sync").await;
+    assert!(said.contains("the same command goes on where it was"), "{said}");
+    assert!(!said.contains("is a node running there?"), "{said}");
+    assert!(then.starts_with("put: goes on at "), "{then}");
+}
+
+#[tokio::test]
+async fn a_put_of_a_small_file_whose_node_dies_says_that_it_is_sent_again() {
+    let network = Network::dev().unwrap();
+    network.start().unwrap().kill().unwrap();
+    for (seed, failpoint) in [(9, "dsn::piece::before_sync"), (10, "dsn::commitment::after_sign")] {
+        let (said, then, _) = broken_off(&network, &bytes(seed, 1 << 20), failpoint).await;
+        assert!(said.contains("the same command sends the file again"), "{said}");
+        assert!(!then.starts_with("put: goes on at "), "{then}");
+    }
+}

@@ -38,6 +38,10 @@ pub struct NetworkArgs {
     /// Let nobody in at the consensus port but those of --consensus-peers: for a validator whose peers are its own nodes.
     #[arg(long)]
     pub consensus_peers_only: bool,
+    /// Have the storage network peers of this process use sockets among themselves too, as if each had a machine of its
+    /// own; without it they meet in memory.
+    #[arg(long)]
+    pub dsn_sockets_only: bool,
     /// Secret of this node's storage network peer, 32 bytes of hex; one is made and kept if not given.
     #[arg(long, value_name = "FILE")]
     pub node_key_file: Option<PathBuf>,

@@ -60,10 +60,6 @@ impl RoleArgs {
 
     /// Whether any role was named.
     pub fn are_given(&self) -> bool {
-        self.validator
-            || self.provider
-            || self.gateway
-            || self.dev_provider.is_some()
-            || self.dev_account().is_some()
+        self.validator || self.provider || self.gateway || self.dev_provider.is_some() || self.dev_account().is_some()
     }
 }

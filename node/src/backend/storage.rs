@@ -1,8 +1,10 @@
 //! Files: where they are, what is known of them, what they cost.
 
+mod answers;
 mod health;
 mod locate;
 
+pub use answers::Answers;
 pub use locate::locate;
 
 use async_trait::async_trait;
@@ -11,7 +13,7 @@ use rpc::ApiError;
 use rpc::ports::{ByteStream, Retrieved, Storage, Upload};
 use rpc::types::{
     ByteRange, CodeInfo, Extended, FileHealth, FileInfo, FilesQuery, LeaseInfo, LocateQuery, Located, Page, Quote,
-    QuoteQuery, Released, SubmitOptions,
+    QuoteQuery, Released, Rendered, SubmitOptions,
 };
 use runtime::fees::fee;
 use runtime::state::{StateView, decode_value, prefix_end};
@@ -84,8 +86,8 @@ impl Storage for StorageBackend {
         self.gateway.submit(body, options, size)
     }
 
-    async fn locate(&self, file: FileId, query: LocateQuery) -> Result<Located, ApiError> {
-        self.located(file, &query)
+    async fn locate(&self, file: FileId, query: LocateQuery) -> Result<Rendered<Located>, ApiError> {
+        self.located(file, query)
     }
 
     async fn retrieve(&self, file: FileId, range: Option<ByteRange>) -> Result<Retrieved, ApiError> {

@@ -6,7 +6,7 @@ use pieces::FileId;
 use rpc::ports::{Author, ByteStream, Retrieved, Storage, Upload, Uploads};
 use rpc::types::{
     ByteRange, CodeInfo, Extended, FileHealth, FileInfo, FilesQuery, LocateQuery, Located, Page, PendingInfo, Quote,
-    QuoteQuery, Released, SubmitOptions, UploadStatus,
+    QuoteQuery, Released, Rendered, SubmitOptions, UploadStatus,
 };
 use rpc::{ApiError, TryAgain};
 use runtime::crypto::AccountId;
@@ -35,7 +35,7 @@ impl<B: Storage> Storage for Synced<B> {
         self.now()?.submit(body, options, size).await
     }
 
-    async fn locate(&self, file: FileId, query: LocateQuery) -> Result<Located, ApiError> {
+    async fn locate(&self, file: FileId, query: LocateQuery) -> Result<Rendered<Located>, ApiError> {
         self.now()?.locate(file, query).await
     }
 

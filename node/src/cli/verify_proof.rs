@@ -1,8 +1,6 @@
 //! `node verify-proof`: whether an answer of a node is what the chain says. Needs no node, no network, no database.
 
 mod answer;
-mod difference;
-mod strict;
 
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};

@@ -208,6 +208,13 @@ fn of_upload(error: dsn::UploadError) -> ApiError {
     tracing::warn!(%error, "an upload found no holder");
     let of_missing = |failure: &&ColumnFailure| missing.contains(&failure.index);
     let refused = |code| failures.iter().filter(of_missing).any(|failure| failure.refusal == Some(code));
+    let of_quota = |failure: &&ColumnFailure| failure.refusal == Some(RefusalCode::Unrecorded);
+    if let Some(ColumnFailure { provider, reason, .. }) = failures.iter().filter(of_missing).find(of_quota) {
+        let quota = "the quota for pieces that no block records yet";
+        return ApiError::Full(format!(
+            "{quota} is full at the providers that may keep the file ({provider}: {reason})"
+        ));
+    }
     if refused(RefusalCode::Full) {
         return ApiError::Full("the providers that may keep the file have no room left".into());
     }

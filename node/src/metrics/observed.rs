@@ -112,25 +112,26 @@ impl Observed {
             let (limits, used) = (service.store().limits(), service.store().used_bytes());
             limits.quota_bytes.min(used.saturating_add(free.saturating_sub(limits.reserve_bytes)))
         };
-        let each = &self.providers;
-        out.gauges("store_pieces", "Pieces that a provider keeps", each, |of| of.store().piece_count())?;
-        out.gauges("store_bytes", "Bytes of the pieces that a provider keeps", each, |of| of.store().used_bytes())?;
+        let all = &self.providers;
+        let (gauge, counter) = (ConstGauge::new, ConstCounter::new);
+        out.each("store_pieces", "Pieces that a provider keeps", gauge, all, |of| of.store().piece_count())?;
+        out.each("store_bytes", "Bytes of the pieces that a provider keeps", gauge, all, |of| of.store().used_bytes())?;
         let help = "Bytes among them that no block records yet";
-        out.gauges("store_unrecorded_bytes", help, each, |of| of.store().unrecorded_bytes())?;
+        out.each("store_unrecorded_bytes", help, gauge, all, |of| of.store().unrecorded_bytes())?;
         let help = "Bytes a provider may keep: its quota, or less if the disk has less room";
-        out.gauges("store_quota_bytes", help, each, room)?;
+        out.each("store_quota_bytes", help, gauge, all, room)?;
         let help = "Bytes of pieces that a provider read to look for damage";
-        out.counters("scrubbed_bytes", help, each, |of| of.store().scrubbed_bytes())?;
+        out.each("scrubbed_bytes", help, counter, all, |of| of.store().scrubbed_bytes())?;
         let help = "Pieces that a provider found damaged and gave up";
-        out.counters("damaged_pieces", help, each, |of| of.store().damaged_count())?;
+        out.each("damaged_pieces", help, counter, all, |of| of.store().damaged_count())?;
         let help = "Pieces that peers put to a provider";
-        out.served("pieces_put", help, each, |of| of.counters().puts())?;
+        out.served("pieces_put", help, all, |of| of.counters().puts())?;
         let help = "Ranges of pieces that peers got from a provider";
-        out.served("pieces_got", help, each, |of| of.counters().gets())?;
+        out.served("pieces_got", help, all, |of| of.counters().gets())?;
         let help = "Bytes of pieces that a provider was put";
-        out.counters("piece_received_bytes", help, each, |of| of.counters().puts().bytes)?;
+        out.each("piece_received_bytes", help, counter, all, |of| of.counters().puts().bytes)?;
         let help = "Bytes of pieces that a provider gave, without the hashes between them";
-        out.counters("piece_sent_bytes", help, each, |of| of.counters().gets().bytes)
+        out.each("piece_sent_bytes", help, counter, all, |of| of.counters().gets().bytes)
     }
 }
 
@@ -148,31 +149,19 @@ impl Out<'_> {
         self.one(name, help, &ConstGauge::new(value))
     }
 
-    fn gauges(
+    /// One metric of each provider, a gauge or a counter as `metric` makes it.
+    fn each<M: EncodeMetric>(
         &mut self,
         name: &str,
         help: &str,
+        metric: impl Fn(u64) -> M,
         providers: &Providers,
         read: impl Fn(&PieceService) -> u64,
     ) -> fmt::Result {
-        let mut family = self.0.encode_descriptor(name, help, None, MetricType::Gauge)?;
+        let mut family = self.0.encode_descriptor(name, help, None, metric(0).metric_type())?;
         providers.iter().try_for_each(|(account, service)| {
             let labels = OfProvider { provider: account.to_string() };
-            ConstGauge::new(read(service)).encode(family.encode_family(&labels)?)
-        })
-    }
-
-    fn counters(
-        &mut self,
-        name: &str,
-        help: &str,
-        providers: &Providers,
-        read: impl Fn(&PieceService) -> u64,
-    ) -> fmt::Result {
-        let mut family = self.0.encode_descriptor(name, help, None, MetricType::Counter)?;
-        providers.iter().try_for_each(|(account, service)| {
-            let labels = OfProvider { provider: account.to_string() };
-            ConstCounter::new(read(service)).encode(family.encode_family(&labels)?)
+            metric(read(service)).encode(family.encode_family(&labels)?)
         })
     }
 

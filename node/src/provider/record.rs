@@ -112,7 +112,10 @@ async fn record(chain: &Chain, submitter: &Submitter, offer: &Offer) -> anyhow::
         }
     };
     let what = if matches!(call, ProvidersCall::Update(_)) { "update" } else { "register" };
-    submitter.call(&offer.account, Call::Providers(call)).await.with_context(|| format!("{what} provider {account}"))?;
+    submitter
+        .call(&offer.account, Call::Providers(call))
+        .await
+        .with_context(|| format!("{what} provider {account}"))?;
     Ok(())
 }
 

@@ -56,6 +56,8 @@ const DOORS: &[(&str, &[&str])] = &[
 const TEST_KEYS: &[(&str, &str, &str)] = &[
     ("chain-spec", "ed25519-dalek", "the presets' peer keys are made from their seeds"),
     ("runtime", "ed25519-dalek", "its own door"),
+    ("e2e", "libp2p", "a provider that lies has a peer"),
+    ("e2e", "libp2p-stream", "the same"),
 ];
 
 /// Inside a crate, where a library (as code names it) may be named; a place is a prefix of a path.

@@ -17,18 +17,18 @@ use super::methods::{
 };
 use super::params::Object;
 use super::uploads::final_by;
-use super::{Context, count, on};
+use super::{Context, count, on, on_rendered};
 use crate::error::{ApiError, TryAgain};
 use crate::limits::{CALL_DATA_BYTES_MAX, CURSOR_BYTES_MAX, FILES_PAGE_DEFAULT, FILES_PAGE_MAX, LOCATE_SEGMENTS_MAX};
 use crate::ports::Retrieved;
 use crate::types::{
-    ByteRange, FileInfo, FilesQuery, LocateQuery, Located, Page, Quote, QuoteQuery, Receipt, RetrievedData,
+    ByteRange, FileInfo, FilesQuery, LocateQuery, Located, Page, Quote, QuoteQuery, Receipt, Rendered, RetrievedData,
     SubmitOptions,
 };
 
 pub(super) fn register(module: &mut RpcModule<Context>) -> Result<(), RegisterMethodError> {
     on::<StorageSubmit, _, _>(module, submit)?;
-    on::<StorageLocate, _, _>(module, |context, LocateParams { file_id, options }| async move {
+    on_rendered::<StorageLocate, _, _>(module, |context, LocateParams { file_id, options }| async move {
         locate(&context, file_id, options.unwrap_or_default().0).await
     })?;
     on::<StorageRetrieve, _, _>(module, retrieve)?;
@@ -87,7 +87,11 @@ fn is_media_type(text: &str) -> bool {
 }
 
 /// Where a file's pieces are; also over HTTP.
-pub(crate) async fn locate(context: &Context, file: FileId, mut query: LocateQuery) -> Result<Located, ApiError> {
+pub(crate) async fn locate(
+    context: &Context,
+    file: FileId,
+    mut query: LocateQuery,
+) -> Result<Rendered<Located>, ApiError> {
     query.limit = Some(page_limit(query.limit, LOCATE_SEGMENTS_MAX, LOCATE_SEGMENTS_MAX)?);
     context.backend.storage.locate(file, query).await
 }

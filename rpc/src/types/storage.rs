@@ -120,7 +120,7 @@ pub struct Receipt {
 }
 
 /// Which part of a file's whereabouts.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct LocateQuery {
     /// Whether to prove it: everything shown, which with a proof is of the segments shown alone.

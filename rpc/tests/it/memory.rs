@@ -15,8 +15,8 @@ use rpc::ports::{
 use rpc::types::{
     AccountInfo, ByteRange, CodeInfo, CommitmentInfo, Extended, FileHealth, FileInfo, FilesQuery, Health, Hex,
     LeaseInfo, LocateQuery, Located, LocatedPiece, LocatedSegment, Page, PeerInfo, PendingInfo, PieceStatus, ProofInfo,
-    ProviderInfo, Quote, QuoteQuery, Receipt, Released, SegmentHealth, SubmitOptions, SyncState, UploadStatus,
-    ValidatorInfo,
+    ProviderInfo, Quote, QuoteQuery, Receipt, Released, Rendered, SegmentHealth, SubmitOptions, SyncState,
+    UploadStatus, ValidatorInfo,
 };
 use rpc::{ApiError, TryAgain};
 use runtime::crypto::{AccountId, PeerKey, PublicKey, Signature};
@@ -191,7 +191,7 @@ impl Storage for Memory {
         Ok(Upload { id: "upload-1".into(), progress, receipt: async { receipt }.boxed() })
     }
 
-    async fn locate(&self, file: FileId, query: LocateQuery) -> Result<Located, ApiError> {
+    async fn locate(&self, file: FileId, query: LocateQuery) -> Result<Rendered<Located>, ApiError> {
         let (info, _) = self.bytes(file)?;
         let most = query.limit.unwrap();
         assert!((1..=64).contains(&most), "the port is promised a limit");
@@ -213,7 +213,7 @@ impl Storage for Memory {
             commitment: (index != 2).then(|| commitment(index)),
         };
         let segment = LocatedSegment { index: query.from_segment, len: info.size, pieces: (0..4).map(piece).collect() };
-        Ok(Located {
+        let located = Located {
             file_id: file,
             height: HEAD,
             size: info.size,
@@ -223,7 +223,8 @@ impl Storage for Memory {
             segments: vec![segment],
             next_segment: Some(most),
             proof: query.proof.then(|| ProofInfo::from(&samples::proof(HEAD, vec![1]))),
-        })
+        };
+        Rendered::new(&located).map_err(ApiError::internal)
     }
 
     fn read_bytes_max(&self, code: CodeInfo) -> u64 {

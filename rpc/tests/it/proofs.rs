@@ -1,5 +1,6 @@
 //! Proofs as JSON: what is printed is read again, and what is malformed is named.
 
+use rpc::proven::Shown;
 use rpc::types::{ProofInfo, ProvenValue};
 use serde_json::{Value, json};
 
@@ -57,4 +58,36 @@ async fn a_value_comes_with_its_proof_and_so_does_absence() {
     }
     let refused = world.refusal("state_getProof", &json!(["0x01", HEAD + 1])).await;
     assert_eq!(refused.code, 1001);
+}
+
+#[test]
+fn an_answer_is_read_alone_or_inside_its_response_and_what_is_none_is_named() {
+    let proof = ProofInfo::from(&samples::proof(HEAD, vec![1]));
+    let result = json!({ "key": "0x01", "value": "0x010203", "height": HEAD, "proof": proof });
+    let response = json!({ "jsonrpc": "2.0", "id": 1, "result": result });
+    for json in [&result, &response] {
+        let shown = Shown::read(json.to_string().as_bytes()).unwrap();
+        assert_eq!((&shown.result, &shown.proof), (&result, &proof));
+        assert_eq!(shown.field::<u64>("height").unwrap(), HEAD);
+        assert!(shown.field::<u64>("key").unwrap_err().to_string().starts_with("key: "));
+    }
+    let mut no_proof = result.clone();
+    no_proof.as_object_mut().unwrap().remove("proof");
+    let mut wrong = result.clone();
+    wrong["proof"]["genesis"] = json!(7);
+    for (json, named) in [
+        (no_proof, "carries no proof"),
+        (wrong, "proof: "),
+        (json!({ "jsonrpc": "2.0", "id": 1, "error": { "code": 1001 } }), "with an error: {\"code\":1001}"),
+        (json!({ "jsonrpc": "2.0", "id": 1 }), "no result"),
+        (json!([]), "carries no proof"),
+    ] {
+        let said = Shown::read(json.to_string().as_bytes()).unwrap_err().to_string();
+        assert!(said.contains(named), "{said}");
+    }
+    for text in ["", "{", "{} {}", "{\"proof\":1,\"proof\":1}", "\u{feff}{}"] {
+        assert!(Shown::read(text.as_bytes()).unwrap_err().to_string().contains("not JSON"), "{text}");
+    }
+    let deep = "[".repeat(1_000_000);
+    assert!(Shown::read(deep.as_bytes()).is_err());
 }

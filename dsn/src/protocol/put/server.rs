@@ -190,11 +190,11 @@ impl Sink {
 fn refusal_of(error: &StoreError) -> Refusal {
     if error.is_full() {
         tracing::warn!(error = crate::service::chain(error), "no room for a piece");
-        let what = match error {
-            StoreError::Unrecorded { .. } => "too much is here that no block records yet",
-            _ => "there is no room left",
+        return match error {
+            // Names the quota: its owner can wait until what it has here is recorded.
+            StoreError::Unrecorded { .. } => Refusal::new(RefusalCode::Unrecorded, error.to_string()),
+            _ => Refusal::new(RefusalCode::Full, "there is no room left"),
         };
-        return Refusal::new(RefusalCode::Full, what);
     }
     let refusal = internal("put", error);
     match error {

@@ -3,10 +3,13 @@
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 
+use ledger::StateSnapshot;
 use parity_scale_codec::Encode;
 use pieces::FileId;
 use rpc::ApiError;
-use rpc::types::{CommitmentInfo, Hex, LocateQuery, Located, LocatedPiece, LocatedSegment, PieceStatus, ProofInfo};
+use rpc::types::{
+    CommitmentInfo, Hex, LocateQuery, Located, LocatedPiece, LocatedSegment, PieceStatus, ProofInfo, Rendered,
+};
 use runtime::state::{ReadTables, StateError};
 use runtime::tables::{File, ParameterTable, Provider, Providers, Segment, Segments, Table};
 use runtime::terms::commitment_for;
@@ -21,18 +24,30 @@ use crate::recorded::Recorded;
 const SEGMENTS_MAX: u32 = 64;
 
 impl StorageBackend {
-    pub(super) fn located(&self, id: FileId, query: &LocateQuery) -> Result<Located, ApiError> {
+    pub(super) fn located(&self, id: FileId, query: LocateQuery) -> Result<Rendered<Located>, ApiError> {
+        let state = self.chain.ledger().state();
+        let block = state.head().hash;
+        let key = (id, query);
+        if let Some(answer) = self.located.at(&block, &key) {
+            return Ok(answer);
+        }
+        let answer = self.locate_in(&state, id, &key.1)?;
+        let answer = Rendered::new(&answer).map_err(ApiError::internal)?;
+        self.located.keep(block, key, &answer, answer.json().len());
+        Ok(answer)
+    }
+
+    fn locate_in(&self, state: &StateSnapshot, id: FileId, query: &LocateQuery) -> Result<Located, ApiError> {
         if query.trusted.is_some() && !query.proof {
             return Err(ApiError::BadParams("trusted: there is no proof without \"proof\": true".into()));
         }
-        let state = self.chain.ledger().state();
         let founding = self.founding(&id)?;
         let (head, founding) = (&state.head().header, founding.as_ref());
         let missing = || ApiError::NotFound(format!("there is no file 0x{id}"));
         if !query.proof {
-            return locate(&state, head, id, query, founding).map_err(of_state)?.ok_or_else(missing);
+            return locate(state, head, id, query, founding).map_err(of_state)?.ok_or_else(missing);
         }
-        let read = Recorded::new(&state);
+        let read = Recorded::new(state);
         let mut located = locate(&read, head, id, query, founding).map_err(of_state)?.ok_or_else(missing)?;
         located.proof = Some(self.proof_of(&located, read.keys(), query, founding)?);
         Ok(located)

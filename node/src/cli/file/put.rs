@@ -70,8 +70,8 @@ impl PutArgs {
         });
         let sending = self.request(&client, begun.as_ref(), size).body(reqwest::Body::wrap_stream(body)).send();
         let receipt = async {
-            let response = sending.await.with_context(|| self.remote.unreachable())?;
-            success(response).await?.json::<Value>().await.context("the receipt is not JSON")
+            let response = sending.await.map_err(|error| self.broken_off(error, begun.as_ref()))?;
+            success(response).await?.json::<Value>().await.map_err(|error| self.broken_off(error, begun.as_ref()))
         };
         let receipt = tokio::select! {
             receipt = receipt => receipt?,
@@ -92,6 +92,22 @@ impl PutArgs {
         let terms = (&self.profile, self.lease_epochs, &self.media_type);
         let what = format!("{path:?} {} {modified:?} {terms:?}", metadata.len());
         Some(blake3::hash(what.as_bytes()).to_hex().to_string())
+    }
+
+    /// What to do when no receipt came.
+    fn broken_off(&self, error: reqwest::Error, begun: Option<&Begun>) -> anyhow::Error {
+        let node = &self.remote.rpc;
+        let advice = match begun {
+            Some(_) => {
+                format!("{node} broke off; once a node runs there again, the same command goes on where it was")
+            }
+            None if error.is_connect() => self.remote.unreachable(),
+            None => format!(
+                "{node} broke off; once a node runs there again, the same command sends the file again, and pays for it \
+                 only if it was not recorded"
+            ),
+        };
+        anyhow::Error::new(error).context(advice)
     }
 
     fn label(&self) -> Option<&str> {
