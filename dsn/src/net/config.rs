@@ -1,5 +1,6 @@
 //! What a peer is started with.
 
+use super::settings::NetworkConfig;
 use libp2p::Multiaddr;
 use runtime::types::BlockHash;
 use std::fmt;
@@ -19,6 +20,8 @@ pub struct PeerConfig {
     pub limits: PeerLimits,
     /// How long to wait.
     pub timeouts: Timeouts,
+    /// How it finds others and is found.
+    pub network: NetworkConfig,
 }
 
 impl fmt::Debug for PeerConfig {
@@ -26,6 +29,7 @@ impl fmt::Debug for PeerConfig {
         f.debug_struct("PeerConfig")
             .field("listen", &self.listen)
             .field("genesis", &self.genesis)
+            .field("network", &self.network)
             .finish_non_exhaustive()
     }
 }

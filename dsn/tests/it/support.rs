@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use dsn::{
-    Admission, Admitted, AdmittedKind, Authority, Candidate, Holder, Peer, PeerConfig, PeerLimits, PeerTarget,
+    Admission, Admitted, AdmittedKind, Authority, Candidate, Holder, NetworkConfig, Peer, PeerConfig, PeerLimits, PeerTarget,
     PieceKey, PieceService, PieceStore, PutOpen, Refusal, RefusalCode, StoreLimits, StripeItem, StripeSource,
     StripeStream, Timeouts,
 };
@@ -48,6 +48,7 @@ pub fn config(genesis: BlockHash) -> PeerConfig {
         genesis,
         limits: PeerLimits::default(),
         timeouts: TIMEOUTS,
+        network: NetworkConfig::default(),
     }
 }
 
