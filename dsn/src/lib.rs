@@ -14,6 +14,11 @@
 //!  stripes in order                          have: which of these pieces do you hold?
 //! ```
 //!
+//! # The network around a peer
+//! [`NetworkConfig`] turns on the ways to find peers and to be reached, each by itself: boot nodes, the table of peers,
+//! the same link, rendezvous points, the file of an earlier run; port mapping, relays. Peers are kept once identify says
+//! that they are of this chain. Transactions are passed on once [`TransactionGossip`] has judged them.
+//!
 //! # Laws
 //! - **Bytes before words.** A commitment is signed only once its piece, the folder and the index row are synced.
 //! - **Verified first.** No byte of a `get` is handed out before it was hashed up to the piece it was asked by.
@@ -38,7 +43,9 @@ pub use download::{DownloadError, Holder, Segment, SegmentReader, Stripes, read_
 pub use dsn_messages::{FrameError, Refusal, RefusalCode};
 pub use libp2p::Multiaddr;
 pub use net::{
-    AlreadyServing, Judged, Neighbours, OpenError, Peer, PeerConfig, PeerLimits, PeerTarget, StartError, Timeouts,
+    Acceptance, AlreadyServing, FoundBy, GossipError, Judged, KnownPeer, Neighbours, NetworkConfig, NetworkCounts,
+    NetworkIntervals, NetworkLimits, OpenError, Peer, PeerConfig, PeerInfo, PeerLimits, PeerTarget, StartError,
+    Timeouts, TransactionGossip,
 };
 pub use protocol::get::{GetError, SliceStream};
 pub use protocol::have::{HAVE_HASHES_MAX, HaveError};

@@ -186,6 +186,9 @@ impl Cluster {
         for (_, other) in others() {
             command.args(other.consensus_address().iter().flat_map(|address| ["--consensus-peers", address]));
         }
+        for (_, other) in others() {
+            command.args(other.storage_address().iter().flat_map(|address| ["--bootnodes", address]));
+        }
         command.args(&self.args);
         // A group of its own, so that Ctrl-C in a terminal reaches whoever started it, and only through them the node.
         command.process_group(0);
@@ -231,6 +234,14 @@ impl Member {
         let name = self.part.validator().and_then(|number| dev_keys::NAMES.get(number))?;
         let peer = PeerKey::of_secret(&dev_keys::consensus_peer_seed(name));
         Some(format!("/ip4/127.0.0.1/tcp/{}/p2p/{peer}", self.consensus_port))
+    }
+}
+
+impl Member {
+    /// Where its storage port is, if it is a provider: their peer keys are known.
+    fn storage_address(&self) -> Option<String> {
+        let peer = PeerKey::of_secret(&dev_keys::provider_peer_seed(self.part.provider()?));
+        Some(format!("/ip4/127.0.0.1/tcp/{}/p2p/{peer}", self.dsn_port))
     }
 }
 

@@ -3,5 +3,5 @@
 mod network;
 mod roles;
 
-pub use network::{ListenAddress, NetworkArgs};
+pub use network::NetworkArgs;
 pub use roles::RoleArgs;

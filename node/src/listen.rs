@@ -4,7 +4,7 @@
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, TcpListener, UdpSocket};
 
-use dsn::{Multiaddr, Neighbours, Peer, PeerConfig, PeerLimits, StartError, Timeouts};
+use dsn::{Multiaddr, Neighbours, NetworkConfig, Peer, PeerConfig, PeerLimits, StartError, Timeouts};
 use runtime::types::BlockHash;
 
 /// Ports tried before none is called free: somebody may take one between the look and the use.
@@ -53,23 +53,34 @@ impl Places {
     }
 }
 
-/// A peer that listens at `places`.
-pub async fn listen(seed: &[u8; 32], common: &Common, places: &Places) -> Result<Peer, ListenError> {
+/// A peer that listens at `places`, with this network around it.
+pub async fn listen(
+    seed: &[u8; 32],
+    common: &Common,
+    places: &Places,
+    network: &NetworkConfig,
+) -> Result<Peer, ListenError> {
     if places.port != 0 || places.hosts.is_empty() {
-        return Ok(start(seed, common, places, places.port).await?);
+        return Ok(start(seed, common, places, places.port, network).await?);
     }
     let mut attempts = PORT_ATTEMPTS;
     loop {
         attempts -= 1;
         let port = free_port(&places.hosts).map_err(ListenError::NoPort)?;
-        match start(seed, common, places, port).await {
+        match start(seed, common, places, port, network).await {
             Err(StartError::Listen { .. }) if attempts > 0 => {}
             started => return Ok(started?),
         }
     }
 }
 
-async fn start(seed: &[u8; 32], common: &Common, places: &Places, port: u16) -> Result<Peer, StartError> {
+async fn start(
+    seed: &[u8; 32],
+    common: &Common,
+    places: &Places,
+    port: u16,
+    network: &NetworkConfig,
+) -> Result<Peer, StartError> {
     let config = PeerConfig {
         secret: *seed,
         listen: addresses(&places.hosts, port).into_iter().chain(places.exact.iter().cloned()).collect(),
@@ -77,6 +88,7 @@ async fn start(seed: &[u8; 32], common: &Common, places: &Places, port: u16) -> 
         limits: PeerLimits::default(),
         timeouts: Timeouts::default(),
         neighbours: common.neighbours.clone(),
+        network: network.clone(),
     };
     Peer::start(config).await
 }

@@ -17,6 +17,7 @@ mod errors;
 mod failpoints;
 mod fetch;
 mod gateway;
+mod gossip;
 mod keystore;
 mod labels;
 mod line_log;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use chain_spec::dev_keys;
-use dsn::{Multiaddr, Peer, PieceService, PieceStore, StoreLimits};
+use dsn::{Multiaddr, NetworkConfig, Peer, PieceService, PieceStore, StoreLimits};
 use runtime::crypto::{AccountId, KeyPair};
 use runtime::state::ReadTables;
 use runtime::tables::{ProviderNumbers, Providers};
@@ -180,7 +180,7 @@ async fn start_peer(
     let kept = fs::read_to_string(kept_at).ok().and_then(|text| text.trim().parse().ok());
     let mut refused = None;
     for port in kept.into_iter().chain(recorded).chain([0]) {
-        match listen::listen(seed, common, &Places::loopback(port)).await {
+        match listen::listen(seed, common, &Places::loopback(port), &NetworkConfig::default()).await {
             Ok(peer) => {
                 let port = peer.listen_addresses().first().and_then(tcp_port).context("the peer has no port")?;
                 fs::write(kept_at, port.to_string()).with_context(|| format!("write {}", kept_at.display()))?;

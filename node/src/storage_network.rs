@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use chain_spec::{ChainSpec, ChainType, dev_keys};
+use dsn::{Multiaddr, NetworkConfig, NetworkLimits};
 use runtime::types::Text;
 use tokio::task::JoinHandle;
 
@@ -12,6 +13,7 @@ use crate::backend::listen_lines;
 use crate::base_path::BasePath;
 use crate::chain::Chain;
 use crate::dev_providers;
+use crate::gossip::{self, Heard};
 use crate::keystore::{Keystore, read_key_file};
 use crate::listen::{self, Common, Places};
 use crate::provider::record::{self, Offer, keep_recorded};
@@ -54,8 +56,8 @@ impl StorageNetwork<'_> {
             (None, Some(keys)) => keys.peer_seed.clone(),
             (None, None) => self.keystore.peer_seed("dsn")?,
         };
-        let peer = self.listen(&seed, &common).await?;
-        let mut tasks = Vec::new();
+        let peer = self.listen(&seed, &common, roles.is_everything).await?;
+        let mut tasks = vec![tokio::spawn(gossip::tell(self.chain.clone(), peer.clone()))];
         if let Some(keys) = roles.provider {
             let keys = ProviderKeys { peer_seed: seed, ..keys };
             let place = Place::Shared(&peer, &self.config.network.public_addr);
@@ -80,7 +82,7 @@ impl StorageNetwork<'_> {
         Ok((peer, providers, tasks))
     }
 
-    async fn listen(&self, seed: &[u8; 32], common: &Common) -> anyhow::Result<dsn::Peer> {
+    async fn listen(&self, seed: &[u8; 32], common: &Common, is_everything: bool) -> anyhow::Result<dsn::Peer> {
         let has_ipv6 = listen::has_ipv6();
         if !has_ipv6 {
             tracing::warn!("this host has no IPv6; DSN peers listen on IPv4 alone");
@@ -91,8 +93,36 @@ impl StorageNetwork<'_> {
             port: network.dsn_port,
             exact: network.exact(),
         };
-        let listening = listen::listen(seed, common, &places).await;
+        let listening = listen::listen(seed, common, &places, &self.around(is_everything)?).await;
         listening.context("start this node's peer; --dsn-port gives it another port")
+    }
+
+    /// The network around this node's peer; none around one that is the whole network by itself.
+    fn around(&self, is_everything: bool) -> anyhow::Result<NetworkConfig> {
+        if is_everything {
+            return Ok(NetworkConfig::default());
+        }
+        let network = &self.config.network;
+        let of_spec = self.spec.boot_nodes.iter().map(|address| address.parse());
+        let of_spec: Vec<Multiaddr> = of_spec.collect::<Result<_, _>>().context("the chain spec's bootNodes")?;
+        let parameters = self.chain.parameters()?;
+        let mut limits = NetworkLimits::default();
+        limits.transaction_bytes = limits.transaction_bytes.min(usize::try_from(parameters.limits.transaction_bytes)?);
+        Ok(NetworkConfig {
+            bootnodes: of_spec.into_iter().chain(network.bootnodes.iter().cloned()).collect(),
+            reserved: network.reserved_nodes.clone(),
+            public_addresses: network.public_addr.clone(),
+            kademlia: true,
+            mdns: network.mdns,
+            rendezvous_server: network.rendezvous_server,
+            rendezvous: network.rendezvous.clone(),
+            dns: self.spec.chain_type == ChainType::Live,
+            global_only: self.spec.chain_type == ChainType::Live,
+            peer_store: Some(self.base.network().join("peers")),
+            gossip: Some(Arc::new(Heard(self.chain.clone()))),
+            limits,
+            ..NetworkConfig::default()
+        })
     }
 
     fn offer(&self, keys: ProviderKeys, provider: &Provider) -> anyhow::Result<Offer> {

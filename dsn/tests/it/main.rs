@@ -1,14 +1,19 @@
 //! Peers over real sockets, stores on real disks.
 #![allow(clippy::unwrap_used, reason = "tests may panic")]
 
+mod discovery;
 mod durability;
 mod faults;
 mod faulty;
+mod floods;
+mod gossip;
 mod hostile;
 mod loads;
+mod netted;
 mod network;
 mod proxy;
 mod quotas;
+mod reach;
 mod scrub;
 mod stores;
 mod support;

@@ -2,9 +2,9 @@
 
 use bytes::Bytes;
 use dsn::{
-    Admission, Admitted, AdmittedKind, Authority, Candidate, Holder, Peer, PeerConfig, PeerLimits, PeerTarget,
-    PieceKey, PieceService, PieceStore, PutOpen, Refusal, RefusalCode, StoreLimits, StripeItem, StripeSource,
-    StripeStream, Timeouts,
+    Admission, Admitted, AdmittedKind, Authority, Candidate, Holder, NetworkConfig, Peer, PeerConfig, PeerLimits,
+    PeerTarget, PieceKey, PieceService, PieceStore, PutOpen, Refusal, RefusalCode, StoreLimits, StripeItem,
+    StripeSource, StripeStream, Timeouts,
 };
 use futures::future::BoxFuture;
 use futures::{FutureExt as _, StreamExt as _, stream};
@@ -49,6 +49,7 @@ pub fn config(genesis: BlockHash) -> PeerConfig {
         limits: PeerLimits::default(),
         timeouts: TIMEOUTS,
         neighbours: None,
+        network: NetworkConfig::default(),
     }
 }
 

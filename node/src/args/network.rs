@@ -31,6 +31,15 @@ pub struct NetworkArgs {
     /// Storage network peers to stay connected to, each ending in /p2p/PEER-ID.
     #[arg(long, value_name = "ADDR", num_args = 1.., value_delimiter = ',')]
     pub reserved_nodes: Vec<Multiaddr>,
+    /// Find storage network peers on the same link, and be found there.
+    #[arg(long)]
+    pub mdns: bool,
+    /// Be a point where storage network peers meet that know nobody yet: the tracker of other networks.
+    #[arg(long)]
+    pub rendezvous_server: bool,
+    /// Such points to register with and to ask, each ending in /p2p/PEER-ID.
+    #[arg(long, value_name = "ADDR", num_args = 1.., value_delimiter = ',')]
+    pub rendezvous: Vec<Multiaddr>,
     /// Nodes to agree with and to follow: their consensus ports, each as /ip4/HOST/tcp/PORT/p2p/PEER-ID, beside those of
     /// the chain spec. Validators name each other; whoever follows names two or more that let it in.
     #[arg(long, value_name = "ADDR", num_args = 1.., value_delimiter = ',')]
