@@ -1,24 +1,35 @@
-//! Transactions between nodes: those that come in here are told to others, and those that others tell are judged.
+//! Transactions to and from other nodes: every validator must know of one before it can be in the next block at once.
 //!
-//! Every validator has to hear of a transaction at once: one that waits idle does not see the votes of the others.
+//! What comes in is judged by the mempool's own rules and passed on only if it is new and valid. What goes out is each
+//! transaction that is submitted here, once; all that wait, when somebody listens who did not, and again from time to
+//! time, since nobody promises that a message arrives.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use dsn::{Acceptance, GossipError, Peer, TransactionGossip};
+use bytes::Bytes;
+use dsn::{Acceptance, GossipError, TransactionGossip};
 use ledger::AdmitError;
 use parity_scale_codec::Encode;
 use runtime::codec::decode_bounded;
 use runtime::rule::Rule;
 use runtime::types::SignedTransaction;
 use tokio::sync::broadcast::error::RecvError;
+use tokio::time::{MissedTickBehavior, interval};
 
 use crate::chain::Chain;
+
+/// How often what still waits is told again.
+const REPEAT: Duration = Duration::from_secs(15);
+/// Transactions that are told again at once, at most; the next time it is the turn of what still waits then.
+const REPEATED_MAX: usize = 512;
 
 /// Judges what others tell by admitting it to the pool.
 pub struct Heard(pub Arc<Chain>);
 
 impl TransactionGossip for Heard {
     fn admit(&self, transaction: &[u8]) -> Acceptance {
+        // The network has held its length to the chain's limit.
         let Ok(decoded) = decode_bounded::<SignedTransaction>(transaction, transaction.len()) else {
             return Acceptance::Reject;
         };
@@ -34,46 +45,46 @@ impl TransactionGossip for Heard {
     }
 }
 
-/// Tells others of every transaction that comes in here, until it is dropped; those that wait are told again to the first
-/// peer that listens.
-pub async fn tell(chain: Arc<Chain>, peer: Peer) {
+/// Tells other nodes of this node's transactions, until it is dropped.
+pub async fn tell(chain: Arc<Chain>, peer: dsn::Peer) {
     let mut submitted = chain.watch_submitted();
     let mut listeners = peer.gossip_peers();
-    let mut had_listeners = false;
+    let mut heard_by = *listeners.borrow_and_update();
+    let mut ticks = interval(REPEAT);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         tokio::select! {
-            came = submitted.recv() => match came {
-                Ok(transaction) => send(&peer, &transaction).await,
-                // More came than this task could send: the pool still has those that are in no block.
-                Err(RecvError::Lagged(_)) => send_pending(&chain, &peer).await,
+            transaction = submitted.recv() => match transaction {
+                Ok(transaction) => say(&peer, &transaction).await,
+                Err(RecvError::Lagged(_)) => say_all(&chain, &peer).await,
                 Err(RecvError::Closed) => return,
             },
             changed = listeners.changed() => {
                 if changed.is_err() {
                     return;
                 }
-                let has_listeners = *listeners.borrow_and_update() > 0;
-                if has_listeners && !had_listeners {
-                    send_pending(&chain, &peer).await;
+                let now = *listeners.borrow_and_update();
+                if now > std::mem::replace(&mut heard_by, now) {
+                    say_all(&chain, &peer).await;
                 }
-                had_listeners = has_listeners;
             }
+            _ = ticks.tick() => say_all(&chain, &peer).await,
         }
     }
 }
 
-async fn send_pending(chain: &Chain, peer: &Peer) {
-    for waiting in chain.mempool().pending() {
-        if let Some(transaction) = chain.mempool().get(&waiting.hash) {
-            send(peer, &transaction).await;
-        }
+async fn say_all(chain: &Chain, peer: &dsn::Peer) {
+    for pending in chain.mempool().pending().into_iter().take(REPEATED_MAX) {
+        say(peer, &pending.transaction).await;
     }
 }
 
-async fn send(peer: &Peer, transaction: &SignedTransaction) {
-    match peer.gossip_transaction(transaction.encode().into()).await {
-        // It is told once somebody listens.
-        Ok(()) | Err(GossipError::NoPeers) => {}
-        Err(error) => tracing::warn!(hash = %transaction.hash(), %error, "a transaction is not passed on"),
+async fn say(peer: &dsn::Peer, transaction: &SignedTransaction) {
+    let hash = transaction.hash();
+    match peer.gossip_transaction(Bytes::from(transaction.encode())).await {
+        Ok(()) => tracing::trace!(%hash, "told of a transaction"),
+        // It is told again once somebody listens.
+        Err(GossipError::NoPeers | GossipError::Off | GossipError::Stopped) => {}
+        Err(error) => tracing::warn!(%hash, %error, "cannot tell of a transaction"),
     }
 }
