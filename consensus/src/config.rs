@@ -16,10 +16,11 @@ use crate::error::StartError;
 /// `arc_malachitebft_network` reports, at error level and about six times per height, that a validator alone has no
 /// peers to publish to (`Error publishing message: NoPeersSubscribedToTopic`), and cannot be told to tell that from
 /// anything else. What matters of it (a listening address that is taken, an engine that dies) this crate reports
-/// itself. The other targets narrate every round at info level.
+/// itself. `arc_malachitebft_discovery` warns four times of each peer that goes. The other targets narrate every round at
+/// info level.
 pub const LOG_DIRECTIVES: &[&str] = &[
     "arc_malachitebft_network=off",
-    "arc_malachitebft_discovery=warn",
+    "arc_malachitebft_discovery=error",
     "arc_malachitebft_engine=warn",
     "arc_malachitebft_core_consensus=warn",
     "arc_malachitebft_core_driver=warn",

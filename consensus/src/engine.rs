@@ -196,7 +196,10 @@ pub async fn watch(events: TxEvent<ChainContext>, alarms: mpsc::Sender<EndReason
     drop(events);
     loop {
         let reason = match receiver.recv().await {
-            Ok(event) => reason(&event),
+            Ok(event) => {
+                tell(&event);
+                reason(&event)
+            }
             Err(broadcast::error::RecvError::Lagged(_)) => None,
             Err(broadcast::error::RecvError::Closed) => return,
         };
@@ -205,6 +208,14 @@ pub async fn watch(events: TxEvent<ChainContext>, alarms: mpsc::Sender<EndReason
         {
             return;
         }
+    }
+}
+
+/// What shows an operator that a height stands still.
+fn tell(event: &Event<ChainContext>) {
+    if let Event::RepublishVote(vote) = event {
+        let (height, round) = (vote.message.height, vote.message.round);
+        tracing::debug!(%height, %round, "too few votes came; this node's own is sent again");
     }
 }
 

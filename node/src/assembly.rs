@@ -16,7 +16,7 @@ use anyhow::Context;
 use chain_spec::{ChainSpec, ChainType};
 use consensus::{ConsensusConfig, ConsensusHandle, Timeouts, ValidatorKey};
 use ledger::{Ledger, Mempool, MempoolLimits};
-use rpc::{RunningMetrics, RunningServer, Server, ServerConfig};
+use rpc::{Backend, RunningMetrics, RunningServer, Server, ServerConfig};
 use runtime::types::Parameters;
 use tokio::task::JoinHandle;
 
@@ -135,11 +135,7 @@ impl Node {
             should_have_peers: spec.chain_type != ChainType::Development,
         };
         let api = backend(chain.clone(), gateway, fetch, labels, payer, system);
-        let mut server = ServerConfig::new(SocketAddr::from((Ipv4Addr::LOCALHOST, config.rpc_port)));
-        server.cors_origins = config.rpc_cors;
-        server.observer = Arc::new(counters.requests.clone());
-        let rpc = Server::start(server, api).await.context("start the API; --rpc-port gives it another port")?;
-        tracing::info!("JSON-RPC listening on http://{}", rpc.local_addr());
+        let rpc = serve(api, config, &counters).await?;
         Ok(Self { chain, rpc, consensus, providers, peer, tasks, metrics })
     }
 
@@ -165,6 +161,15 @@ impl Node {
         }
         tracing::info!("stopped");
     }
+}
+
+async fn serve(api: Backend, config: NodeConfig, counters: &Counters) -> anyhow::Result<RunningServer> {
+    let mut server = ServerConfig::new(SocketAddr::from((Ipv4Addr::LOCALHOST, config.rpc_port)));
+    server.cors_origins = config.rpc_cors;
+    server.observer = Arc::new(counters.requests.clone());
+    let rpc = Server::start(server, api).await.context("start the API; --rpc-port gives it another port")?;
+    tracing::info!("JSON-RPC listening on http://{}", rpc.local_addr());
+    Ok(rpc)
 }
 
 fn prepare_folders(base: &BasePath) -> anyhow::Result<()> {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use chain_spec::{ChainSpec, ChainType, dev_keys};
 use dsn::{Multiaddr, NetworkConfig, NetworkLimits};
 use runtime::types::Text;
@@ -99,10 +99,13 @@ impl StorageNetwork<'_> {
 
     /// The network around this node's peer; none around one that is the whole network by itself.
     fn around(&self, is_everything: bool) -> anyhow::Result<NetworkConfig> {
+        let network = &self.config.network;
         if is_everything {
+            if !network.bootnodes.is_empty() || !network.reserved_nodes.is_empty() {
+                bail!("--bootnodes and --reserved-nodes: this node is its whole network; name its role, as --provider");
+            }
             return Ok(NetworkConfig::default());
         }
-        let network = &self.config.network;
         let of_spec = self.spec.boot_nodes.iter().map(|address| address.parse());
         let of_spec: Vec<Multiaddr> = of_spec.collect::<Result<_, _>>().context("the chain spec's bootNodes")?;
         let parameters = self.chain.parameters()?;
