@@ -1,13 +1,15 @@
 //! Networks of many node processes on this machine: who they are, where they are, and how each is started.
 //!
-//! Consensus and storage ports are chosen when a cluster is laid out, so that nodes can name each other before any of
+//! Ports are chosen when a cluster is laid out, so that nodes can name each other before any of
 //! them runs, and are the same after a restart.
 
 use std::fs::{File, OpenOptions, create_dir_all};
 use std::net::{Ipv4Addr, TcpListener, UdpSocket};
+use std::ops::Range;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::SystemTime;
 
 use anyhow::Context;
 use chain_spec::dev_keys;
@@ -16,8 +18,10 @@ use serde_json::{Value, json};
 
 use crate::{Node, node_binary};
 
-/// Ports tried before none is called free.
-const PORT_ATTEMPTS: usize = 64;
+/// Where ports are looked for: above those of usual services, below those of connections.
+const PORTS: Range<u16> = 12_000..32_000;
+/// A node listens for consensus, for storage peers and for clients.
+const PORTS_PER_MEMBER: usize = 3;
 
 /// What a member of a cluster is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,8 +76,7 @@ pub struct Member {
     pub part: Part,
     /// Its base path.
     pub base: PathBuf,
-    consensus_port: u16,
-    dsn_port: u16,
+    ports: [u16; PORTS_PER_MEMBER],
 }
 
 /// The layout of a network on this machine.
@@ -124,10 +127,9 @@ impl Cluster {
             }
         };
         let mut cluster = Self { members: Vec::new(), chain, args: Vec::new(), folder, _temporary: temporary };
-        let mut ports = free_ports(parts.len() * 2)?.into_iter();
-        for part in parts {
-            let (consensus_port, dsn_port) = ports.next().zip(ports.next()).context("ports were counted")?;
-            cluster.add(*part, consensus_port, dsn_port)?;
+        let ports = free_ports(parts.len() * PORTS_PER_MEMBER)?;
+        for (part, ports) in parts.iter().zip(ports.as_chunks().0) {
+            cluster.add(*part, *ports)?;
         }
         Ok(cluster)
     }
@@ -142,12 +144,12 @@ impl Cluster {
     /// # Errors
     /// If there is no port to be had.
     pub fn add_full_node(&mut self) -> anyhow::Result<usize> {
-        let ports = free_ports(2)?;
-        self.add(Part::Full, ports[0], ports[1])?;
+        let ports = free_ports(PORTS_PER_MEMBER)?;
+        self.add(Part::Full, *ports.first_chunk().context("ports were counted")?)?;
         Ok(self.members.len() - 1)
     }
 
-    fn add(&mut self, part: Part, consensus_port: u16, dsn_port: u16) -> anyhow::Result<()> {
+    fn add(&mut self, part: Part, ports: [u16; PORTS_PER_MEMBER]) -> anyhow::Result<()> {
         let name = match (part.validator(), part.provider()) {
             (Some(number), _) => dev_keys::NAMES.get(number).context("no such validator")?.to_lowercase(),
             (None, Some(number)) => format!("provider-{number}"),
@@ -155,7 +157,7 @@ impl Cluster {
         };
         let base = self.folder.join(&name);
         create_dir_all(&base).with_context(|| format!("make the folder {}", base.display()))?;
-        self.members.push(Member { name, part, base, consensus_port, dsn_port });
+        self.members.push(Member { name, part, base, ports });
         Ok(())
     }
 
@@ -174,8 +176,9 @@ impl Cluster {
         let member = &self.members[index];
         let mut command = Command::new(node_binary());
         command.args(["--chain", &self.chain, "--base-path"]).arg(&member.base);
-        command.args(["--name", &member.name, "--gateway", "--rpc-port", "0", "--prometheus-port", "0"]);
-        command.args(["--port", &member.consensus_port.to_string(), "--dsn-port", &member.dsn_port.to_string()]);
+        let [consensus, dsn, rpc] = member.ports.map(|port| port.to_string());
+        command.args(["--name", &member.name, "--gateway", "--prometheus-port", "0", "--rpc-port", &rpc]);
+        command.args(["--port", &consensus, "--dsn-port", &dsn]);
         if let Some(name) = member.part.validator().and_then(|number| dev_keys::NAMES.get(number)) {
             command.args([format!("--{}", name.to_lowercase()), "--validator".into()]);
         }
@@ -233,30 +236,36 @@ impl Member {
     fn consensus_address(&self) -> Option<String> {
         let name = self.part.validator().and_then(|number| dev_keys::NAMES.get(number))?;
         let peer = PeerKey::of_secret(&dev_keys::consensus_peer_seed(name));
-        Some(format!("/ip4/127.0.0.1/tcp/{}/p2p/{peer}", self.consensus_port))
+        Some(format!("/ip4/127.0.0.1/tcp/{}/p2p/{peer}", self.ports[0]))
     }
-}
 
-impl Member {
     /// Where its storage port is, if it is a provider: their peer keys are known.
     fn storage_address(&self) -> Option<String> {
         let peer = PeerKey::of_secret(&dev_keys::provider_peer_seed(self.part.provider()?));
-        Some(format!("/ip4/127.0.0.1/tcp/{}/p2p/{peer}", self.dsn_port))
+        Some(format!("/ip4/127.0.0.1/tcp/{}/p2p/{peer}", self.ports[1]))
     }
 }
 
-/// Ports that are free for TCP and UDP, all different.
+/// Ports that are free for TCP and UDP, all different, from where the system takes none for connections: a node that is
+/// started again must find its own free.
 fn free_ports(count: usize) -> anyhow::Result<Vec<u16>> {
+    // Clusters of other processes look elsewhere, most likely.
+    let seed = format!("{} {:?}", std::process::id(), SystemTime::now());
+    let start = blake3::hash(seed.as_bytes())
+        .as_bytes()
+        .iter()
+        .fold(0u16, |sum, byte| sum.wrapping_mul(31).wrapping_add(u16::from(*byte)));
     // All are held until all are found.
     let mut held = Vec::new();
-    for _ in 0..count + PORT_ATTEMPTS {
+    for step in 0..PORTS.end - PORTS.start {
         if held.len() == count {
             break;
         }
-        let tcp = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
-        let port = tcp.local_addr()?.port();
-        held.extend(UdpSocket::bind((Ipv4Addr::LOCALHOST, port)).ok().map(|udp| (port, tcp, udp)));
+        let port = PORTS.start + start.wrapping_add(step) % (PORTS.end - PORTS.start);
+        let tcp = TcpListener::bind((Ipv4Addr::LOCALHOST, port));
+        let udp = UdpSocket::bind((Ipv4Addr::LOCALHOST, port));
+        held.extend(tcp.ok().zip(udp.ok()).map(|sockets| (port, sockets)));
     }
     anyhow::ensure!(held.len() == count, "{count} ports are not free at once");
-    Ok(held.into_iter().map(|(port, ..)| port).collect())
+    Ok(held.into_iter().map(|(port, _)| port).collect())
 }

@@ -37,6 +37,20 @@ impl Network {
         Self { chains, configs, engines: (0..VALIDATORS).map(|_| None).collect(), _folders: folders }
     }
 
+    /// Takes a node its key: it follows.
+    pub fn follows(&mut self, index: usize) {
+        self.configs[index].validator = None;
+    }
+
+    /// Has all but `stranger` name only each other; with `only`, they let in nobody else.
+    pub fn estrange(&mut self, stranger: usize, only: bool) {
+        let id = peer_key(&self.configs[stranger].network_secret).to_string();
+        for (_, config) in self.configs.iter_mut().enumerate().filter(|(index, _)| *index != stranger) {
+            config.peers.retain(|address| !address.ends_with(&id));
+            config.peers_only = only;
+        }
+    }
+
     pub async fn start(&mut self, index: usize) {
         let chain = self.chains[index].clone();
         let engine = soon(start(chain.clone(), chain, self.configs[index].clone())).await.unwrap();

@@ -3,6 +3,7 @@
 //! Prints one line of JSON for each node once all are ready, and stops them all on SIGINT or SIGTERM.
 
 use std::path::PathBuf;
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
@@ -65,7 +66,7 @@ async fn stand(cluster: &Cluster, nodes: &mut [Node]) -> anyhow::Result<()> {
         until(|| is_recorded(node)).await.context(member.name.clone())?;
     }
     let head = head(nodes.first().context("there are nodes")?).await?;
-    for (node, member) in nodes.iter().zip(cluster.members()) {
+    for (index, (node, member)) in nodes.iter().zip(cluster.members()).enumerate() {
         until(|| has_reached(node, head)).await.context(member.name.clone())?;
         let line = json!({
             "name": member.name,
@@ -73,10 +74,17 @@ async fn stand(cluster: &Cluster, nodes: &mut [Node]) -> anyhow::Result<()> {
             "rpc": node.url(),
             "pid": node.pid(),
             "basePath": member.base,
+            // Starts it again after it was killed.
+            "command": words(&cluster.command(index)),
         });
         println!("{line}");
     }
     Ok(())
+}
+
+fn words(command: &Command) -> Vec<String> {
+    let words = [command.get_program()].into_iter().chain(command.get_args());
+    words.map(|word| word.to_string_lossy().into_owned()).collect()
 }
 
 async fn until<F: Future<Output = anyhow::Result<bool>>>(holds: impl Fn() -> F) -> anyhow::Result<()> {

@@ -234,7 +234,7 @@ impl PeerBook {
     }
 
     /// Those worth writing down: seen to be of this chain. `None` if nothing changed since the last time.
-    pub(crate) fn to_save(&mut self) -> Option<Vec<(PeerId, Vec<Multiaddr>, u64)>> {
+    pub(crate) fn take_unsaved(&mut self) -> Option<Vec<(PeerId, Vec<Multiaddr>, u64)>> {
         if !std::mem::take(&mut self.changed) {
             return None;
         }

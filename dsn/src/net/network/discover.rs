@@ -9,7 +9,6 @@ use crate::net::behaviour::{Behaviour, kademlia_name};
 use libp2p::rendezvous::{self, Namespace};
 use libp2p::{Multiaddr, PeerId, Swarm, identify, kad, mdns};
 use std::collections::HashMap;
-use std::path::PathBuf;
 use std::time::Duration;
 use tokio::task::JoinHandle;
 use tracing::{debug, info, warn};
@@ -222,7 +221,7 @@ impl Network {
 
     fn write(&mut self) -> Option<JoinHandle<()>> {
         let path = self.settings.peer_store.clone()?;
-        let peers = self.shared.book.lock().to_save()?;
+        let peers = self.shared.book.lock().take_unsaved()?;
         let genesis = self.genesis;
         Some(tokio::task::spawn_blocking(move || {
             if let Err(error) = file::save(&path, &genesis, &peers) {
@@ -242,7 +241,7 @@ impl Network {
     }
 }
 
-fn log_unread(path: &PathBuf, error: &FileError) {
+fn log_unread(path: &std::path::Path, error: &FileError) {
     warn!(path = %path.display(), error = crate::service::chain(error), "the file of known peers is of no use");
 }
 

@@ -1,3 +1,5 @@
+#![allow(clippy::unwrap_used, reason = "tests may panic")]
+
 use super::{Judges, NoRoom};
 use crate::net::gossip::{Acceptance, TransactionGossip};
 use bytes::Bytes;

@@ -1,3 +1,5 @@
+#![allow(clippy::unwrap_used, reason = "tests may panic")]
+
 use super::Quotas;
 use libp2p::PeerId;
 use std::time::Duration;

@@ -1,3 +1,5 @@
+#![allow(clippy::unwrap_used, reason = "tests may panic")]
+
 use super::{block, is_dialable, is_global, of_peer, split_peer};
 use libp2p::{Multiaddr, PeerId};
 

@@ -1,3 +1,5 @@
+#![allow(clippy::unwrap_used, reason = "tests may panic")]
+
 use super::super::addresses::block;
 use super::{ADDRESSES_KNOWN_MAX, FoundBy, PeerBook};
 use libp2p::{Multiaddr, PeerId};
@@ -120,13 +122,13 @@ fn only_who_was_seen_is_written_down_and_only_after_a_change() {
     let (mut book, peer) = (book(10), PeerId::random());
     book.heard(PeerId::random(), &[address(1, 1, 1)], FoundBy::Kademlia);
     book.heard(peer, &[address(1, 1, 1)], FoundBy::Kademlia);
-    assert_eq!(book.to_save(), None);
+    assert_eq!(book.take_unsaved(), None);
     book.met(peer, None, &[], FoundBy::Inbound, 42);
-    assert_eq!(book.to_save(), Some(vec![(peer, vec![address(1, 1, 1)], 42)]));
-    assert_eq!(book.to_save(), None);
+    assert_eq!(book.take_unsaved(), Some(vec![(peer, vec![address(1, 1, 1)], 42)]));
+    assert_eq!(book.take_unsaved(), None);
     // One of another chain by now.
     book.leave_alone(&peer, Duration::from_secs(100));
-    assert_eq!(book.to_save(), Some(vec![]));
+    assert_eq!(book.take_unsaved(), Some(vec![]));
     assert!(!due(&mut book, 99, 8).contains(&peer));
 }
 

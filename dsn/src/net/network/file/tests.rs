@@ -1,3 +1,5 @@
+#![allow(clippy::unwrap_used, reason = "tests may panic")]
+
 use super::{FileError, Peers, load, save};
 use libp2p::PeerId;
 use runtime::types::BlockHash;

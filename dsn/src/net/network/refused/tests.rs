@@ -1,3 +1,5 @@
+#![allow(clippy::unwrap_used, reason = "tests may panic")]
+
 use super::{Overdue, Reason, RefusedPeers};
 use crate::net::network::family::Mismatch;
 use libp2p::PeerId;
