@@ -117,13 +117,15 @@ async fn a_circuit_carries_so_many_bytes_and_no_more() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_connection_through_a_relay_gets_rid_of_it_if_there_is_a_way() {
     let relay = relay().await;
-    let open = netted(NetworkConfig { relays: vec![address_of(&relay)], ..circuits() }).await;
+    // Neither takes for granted that it is reached, and so both try what the relay says it sees of them.
+    let unsure = |network| NetworkConfig { autonat: true, ..network };
+    let open = netted(unsure(NetworkConfig { relays: vec![address_of(&relay)], ..circuits() })).await;
     wait_until(|| open.network_counts().reservations == 1).await;
     let provider = Provider::start_on(1, open);
-    let client = netted(NetworkConfig { bootnodes: vec![address_of(&relay)], ..circuits() }).await;
-    // The relay has told each of them how it sees them.
+    let client = netted(unsure(NetworkConfig { bootnodes: vec![address_of(&relay)], ..circuits() })).await;
     wait_until(|| seen(&client, &relay).is_some_and(|info| info.verified)).await;
-    client.have(&through(&relay, &provider.peer), vec![]).await.unwrap();
+    let asked = client.have(&through(&relay, &provider.peer), vec![PieceHash::ZERO]).await;
+    assert_eq!(asked.unwrap(), [false]);
     let punched = || client.network_counts().holes_punched + provider.peer.network_counts().holes_punched > 0;
     wait_until(punched).await;
     wait_until(|| seen(&client, &provider.peer).is_some_and(|info| !info.relayed)).await;
