@@ -139,13 +139,13 @@ impl Cluster {
         self.args.extend(args.iter().map(ToString::to_string));
     }
 
-    /// Adds a node that follows; its index.
+    /// Adds a node; its index.
     ///
     /// # Errors
     /// If there is no port to be had.
-    pub fn add_full_node(&mut self) -> anyhow::Result<usize> {
+    pub fn join(&mut self, part: Part) -> anyhow::Result<usize> {
         let ports = free_ports(PORTS_PER_MEMBER)?;
-        self.add(Part::Full, *ports.first_chunk().context("ports were counted")?)?;
+        self.add(part, *ports.first_chunk().context("ports were counted")?)?;
         Ok(self.members.len() - 1)
     }
 

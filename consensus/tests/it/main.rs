@@ -12,5 +12,6 @@ mod network;
 mod quiet;
 mod sample;
 mod single;
+mod strangers;
 mod streams;
 mod support;

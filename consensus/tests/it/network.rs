@@ -42,12 +42,11 @@ impl Network {
         self.configs[index].validator = None;
     }
 
-    /// Has all but `stranger` name only each other; with `only`, they let in nobody else.
-    pub fn estrange(&mut self, stranger: usize, only: bool) {
+    /// Has all but `stranger` name only each other.
+    pub fn estrange(&mut self, stranger: usize) {
         let id = peer_key(&self.configs[stranger].network_secret).to_string();
         for (_, config) in self.configs.iter_mut().enumerate().filter(|(index, _)| *index != stranger) {
             config.peers.retain(|address| !address.ends_with(&id));
-            config.peers_only = only;
         }
     }
 

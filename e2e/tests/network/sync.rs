@@ -1,5 +1,6 @@
 //! Nodes that are behind, and what they say of it.
 
+use e2e::cluster::Part;
 use serde_json::json;
 
 use crate::world::{FOUR, World};
@@ -9,7 +10,7 @@ async fn a_fresh_full_node_syncs_from_genesis_while_the_chain_grows() {
     let mut world = World::new(&FOUR);
     world.start(&[0, 1, 2, 3]);
     world.reaches(0, 12).await;
-    let full = world.join();
+    let full = world.join(Part::Full);
     let target = world.head(0).await;
     world.reaches(full, target + 3).await;
     world.agree(&[0, full]).await;
@@ -28,7 +29,7 @@ async fn a_node_that_does_not_know_the_head_says_so_instead_of_something_wrong()
     world.reaches(0, 4).await;
     world.kill(&[0, 1, 2, 3]);
     // It hears of nobody.
-    let full = world.join();
+    let full = world.join(Part::Full);
     let health = world.node(full).ok("system_health", json!([])).await.unwrap();
     assert_eq!(health["isSyncing"], json!(true), "{health}");
     let file = format!("0x{}", "17".repeat(32));

@@ -49,9 +49,9 @@ impl World {
         }
     }
 
-    /// Adds a node that follows, and starts it; its index.
-    pub fn join(&mut self) -> usize {
-        let index = self.cluster.add_full_node().unwrap();
+    /// Adds a node and starts it; its index.
+    pub fn join(&mut self, part: Part) -> usize {
+        let index = self.cluster.join(part).unwrap();
         self.nodes.push(None);
         self.start(&[index]);
         index
@@ -77,6 +77,10 @@ impl World {
 
     pub async fn head(&mut self, index: usize) -> u64 {
         self.node(index).ok("chain_getHeader", json!([])).await.unwrap()["height"].as_u64().unwrap()
+    }
+
+    pub async fn epoch(&mut self, index: usize) -> u64 {
+        self.node(index).ok("chain_getHeader", json!([])).await.unwrap()["epoch"].as_u64().unwrap()
     }
 
     /// Waits until the node has committed `height`.

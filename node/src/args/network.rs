@@ -44,7 +44,8 @@ pub struct NetworkArgs {
     /// the chain spec. Validators name each other; whoever follows names two or more that let it in.
     #[arg(long, value_name = "ADDR", num_args = 1.., value_delimiter = ',')]
     pub consensus_peers: Vec<String>,
-    /// Let nobody in at the consensus port but those of --consensus-peers: for a validator whose peers are its own nodes.
+    /// Cut off whoever comes to the consensus port and is not one of --consensus-peers: for a validator whose peers are
+    /// its own nodes.
     #[arg(long)]
     pub consensus_peers_only: bool,
     /// Have the storage network peers of this process use sockets among themselves too, as if each had a machine of its

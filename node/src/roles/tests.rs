@@ -5,6 +5,7 @@ use clap::Parser;
 use runtime::types::ValidatorEntry;
 
 use super::*;
+use crate::keystore::write_secret;
 
 #[derive(Parser)]
 struct Cli {
@@ -14,7 +15,16 @@ struct Cli {
 
 /// What `flags` make of a node on `chain`, and the account that its gateway pays with.
 fn roles(chain: &str, flags: &str, has_peers: bool) -> anyhow::Result<(Roles, Option<AccountId>)> {
-    let spec = ChainSpec::load(chain).unwrap();
+    find(&ChainSpec::load(chain).unwrap(), flags, has_peers, &[])
+}
+
+/// The same with these secrets in the keystore.
+fn find(
+    spec: &ChainSpec,
+    flags: &str,
+    has_peers: bool,
+    secrets: &[(Purpose, &str)],
+) -> anyhow::Result<(Roles, Option<AccountId>)> {
     let args = Cli::try_parse_from(["node"].into_iter().chain(flags.split_whitespace()))?.roles;
     let entry = |validator: &chain_spec::ValidatorSpec| ValidatorEntry {
         account: validator.account,
@@ -24,7 +34,10 @@ fn roles(chain: &str, flags: &str, has_peers: bool) -> anyhow::Result<(Roles, Op
     let voters = ValidatorSet::new(spec.genesis.validators.iter().map(entry).collect());
     let folder = tempfile::tempdir().unwrap();
     let mut keystore = Keystore::open(folder.path()).unwrap();
-    let roles = Roles::find(&args, &spec, &voters, has_peers, &mut keystore)?;
+    for (purpose, secret) in secrets {
+        write_secret(&keystore.path(*purpose), secret).unwrap();
+    }
+    let roles = Roles::find(&args, spec, &voters, has_peers, &mut keystore)?;
     Ok((roles, keystore.gateway_account()))
 }
 
@@ -71,5 +84,32 @@ fn a_role_without_its_key_is_refused_with_the_file_that_is_missing() {
     {
         let error = roles("local", flags, true).err().unwrap();
         assert!(format!("{error:#}").contains(file), "{error:#}");
+    }
+}
+
+#[test]
+fn a_node_is_who_its_keystore_says() {
+    let mut spec = ChainSpec::load("local").unwrap();
+    spec.chain_type = ChainType::Live;
+    let own = [
+        (Purpose::Consensus, "//Charlie//consensus"),
+        (Purpose::Provider, "//Provider//77"),
+        (Purpose::Service, "//Provider//77//service"),
+        (Purpose::Account, "//Gateway"),
+    ];
+    let (found, pays) = find(&spec, "--validator --provider --gateway", true, &own).unwrap();
+    assert_eq!(found.validator.unwrap().account, dev_keys::validator_account("Charlie").unwrap().account());
+    assert_eq!(found.provider.unwrap().account.account(), dev_keys::provider_account(77).unwrap().account());
+    assert_eq!(pays, Some(KeyPair::from_secret_text("//Gateway").unwrap().account()));
+    let stranger = [(Purpose::Consensus, "//Nobody")];
+    assert!(find(&spec, "--validator", true, &stranger).is_err(), "no validator has that key");
+}
+
+#[test]
+fn keys_that_everybody_knows_are_refused_on_a_live_chain() {
+    let mut spec = ChainSpec::load("local").unwrap();
+    spec.chain_type = ChainType::Live;
+    for flags in ["--alice", "--dev-provider 0", "--gateway"] {
+        assert!(find(&spec, flags, true, &[]).is_err(), "{flags}");
     }
 }
