@@ -68,16 +68,35 @@ impl PieceStore {
         Ok(())
     }
 
-    /// Takes a promise back, when the piece is in the index or will not come.
+    /// Takes a promise back, when the piece will not come.
     pub(super) fn unreserve(&self, bytes: u64, deal: Option<&DealId>) {
+        self.reserved.lock().take(bytes, deal);
+    }
+
+    /// Has `insert` put the piece into the index, where it is counted from now on, and takes its promise back. Nobody who
+    /// asks for room sees both, or would be refused what fits.
+    pub(super) fn redeem(
+        &self,
+        bytes: u64,
+        deal: Option<&DealId>,
+        insert: impl FnOnce() -> Result<(), StoreError>,
+    ) -> Result<(), StoreError> {
         let mut reserved = self.reserved.lock();
-        reserved.bytes = reserved.bytes.saturating_sub(bytes);
+        insert()?;
+        reserved.take(bytes, deal);
+        Ok(())
+    }
+}
+
+impl Reserved {
+    fn take(&mut self, bytes: u64, deal: Option<&DealId>) {
+        self.bytes = self.bytes.saturating_sub(bytes);
         if let Some(deal) = deal
-            && let Some(sum) = reserved.of_deals.get_mut(deal)
+            && let Some(sum) = self.of_deals.get_mut(deal)
         {
             *sum = sum.saturating_sub(bytes);
             if *sum == 0 {
-                reserved.of_deals.remove(deal);
+                self.of_deals.remove(deal);
             }
         }
     }

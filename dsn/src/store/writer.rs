@@ -124,14 +124,17 @@ impl PieceWriter {
         self.keep(&key, &row, tree.as_deref()).map_err(FinishError::Store)
     }
 
-    fn keep(&self, key: &PieceKey, row: &PieceRow, tree: Option<&[u8]>) -> Result<(), StoreError> {
+    fn keep(&mut self, key: &PieceKey, row: &PieceRow, tree: Option<&[u8]>) -> Result<(), StoreError> {
         fail_point!("dsn::piece::before_sync");
         self.file.sync_all().map_err(|error| StoreError::io("sync", &self.tmp, error))?;
-        let _busy = self.store.lock(key.piece_hash);
+        let store = Arc::clone(&self.store);
+        let _busy = store.lock(key.piece_hash);
         fail_point!("dsn::piece::after_sync");
         self.store.files.place(&self.tmp, &key.piece_hash, tree)?;
         fail_point!("dsn::piece::before_row");
-        self.store.index.insert(key, row)?;
+        let (reserved, deal) = (u64::from(self.reserved), self.unrecorded.as_ref());
+        self.store.redeem(reserved, deal, || self.store.index.insert(key, row))?;
+        (self.reserved, self.unrecorded) = (0, None);
         fail_point!("dsn::piece::after_row");
         self.store.index.sync()?;
         fail_point!("dsn::piece::after_row_sync");

@@ -94,11 +94,9 @@ impl Story {
 
     /// Has a node put files until it dies at the given pass of a step.
     async fn die(&mut self, point: &str, pass: u64, power: Option<&PowerCut>) {
-        let is_rare = point.starts_with(GUARD_ANEW);
-        if is_rare {
-            self.fill_guard();
-        }
-        let pass = if is_rare { 0 } else { pass };
+        // So in each life it is written anew, once.
+        self.fill_guard();
+        let pass = if point.starts_with(GUARD_ANEW) { 0 } else { pass };
         let mut command = self.network.command();
         command.env("FAILPOINTS", format!("{point}={pass}*off->panic"));
         if let Some(power) = power {
@@ -121,8 +119,18 @@ impl Story {
         assert!(printed.contains(&format!("failpoint {point} panic")), "{point}: {printed}");
     }
 
+    /// The highest height that the guard file says was signed for.
+    fn signed_height(&self) -> u64 {
+        let content = std::fs::read(self.network.chain_folder().join("consensus/signed.guard")).unwrap();
+        let heights = content.chunks_exact(RECORD_BYTES).skip(1).filter(|record| record[0] != 0);
+        heights.map(|record| u64::from_be_bytes(record[1..9].try_into().unwrap())).max().unwrap_or(0)
+    }
+
     /// Starts the node again and looks for everything that was acknowledged since `since`; then it works as before.
     async fn check(&mut self, since: usize) {
+        // What the validator signed for the blocks that clients were told of, it still knows.
+        let told = self.stored[since..].iter().map(|(receipt, _)| receipt["height"].as_u64().unwrap()).max().unwrap();
+        assert!(self.signed_height() >= told, "block {told} was signed for, and the guard file does not know");
         let node = self.network.start().unwrap();
         for (receipt, seed) in &self.stored[since..] {
             assert!(download(&node, &receipt["fileId"]).await == bytes(*seed, FILE_BYTES), "{receipt}");
