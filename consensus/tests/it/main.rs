@@ -9,8 +9,11 @@ mod golden;
 mod guard;
 mod many;
 mod network;
+#[path = "../../../dsn-messages/tests/it/pages.rs"]
+mod pages;
 mod quiet;
 mod sample;
 mod single;
+mod spec;
 mod streams;
 mod support;

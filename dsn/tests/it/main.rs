@@ -7,9 +7,12 @@ mod faulty;
 mod hostile;
 mod loads;
 mod network;
+#[path = "../../../dsn-messages/tests/it/pages.rs"]
+mod pages;
 mod proxy;
 mod quotas;
 mod scrub;
+mod spec;
 mod stores;
 mod support;
 mod transfer;
