@@ -93,7 +93,7 @@ fn protocols_and_what_is_signed_are_named_as_in_the_code() {
     for name in names {
         assert!(page.contains(&format!("`/piecewise/<genesis>/{name}/1`")), "no row for {name}");
     }
-    let sources = ["runtime/src/types", "consensus/src/types"].map(|folder| root_sources(folder)).concat();
+    let sources = ["runtime/src/types", "consensus/src/types"].map(written).concat();
     let crypto = read("runtime/src/crypto.rs");
     for (source, marker) in
         [(&sources, "consensus_message(b\""), (&crypto, "> b\""), (&crypto, "VRF_CONTEXT: &[u8] = b\"")]
@@ -108,7 +108,7 @@ fn protocols_and_what_is_signed_are_named_as_in_the_code() {
 }
 
 /// Everything that is written in a folder's files.
-fn root_sources(folder: &str) -> String {
+fn written(folder: &str) -> String {
     let entries = std::fs::read_dir(crate::pages::root().join(folder)).unwrap();
     let paths = entries.map(|entry| entry.unwrap().path()).filter(|path| path.is_file());
     paths.map(|path| std::fs::read_to_string(path).unwrap()).collect()
