@@ -9,9 +9,12 @@ mod golden;
 mod guard;
 mod many;
 mod network;
+#[path = "../../../dsn-messages/tests/it/pages.rs"]
+mod pages;
 mod quiet;
 mod sample;
 mod single;
+mod spec;
 mod strangers;
 mod streams;
 mod support;

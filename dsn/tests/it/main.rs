@@ -11,10 +11,13 @@ mod hostile;
 mod loads;
 mod netted;
 mod network;
+#[path = "../../../dsn-messages/tests/it/pages.rs"]
+mod pages;
 mod proxy;
 mod quotas;
 mod reach;
 mod scrub;
+mod spec;
 mod stores;
 mod support;
 mod transfer;
