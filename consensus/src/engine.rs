@@ -32,7 +32,7 @@ const CONNECTIONS_PER_IP: usize = 100;
 const REQUESTS: usize = 16;
 
 /// What the engine reads its configuration from.
-struct Settings {
+pub struct Settings {
     moniker: String,
     consensus: EngineConsensusConfig,
     sync: ValueSyncConfig,
@@ -61,6 +61,9 @@ impl NodeConfig for Settings {
 }
 
 /// Starts the engine's actors. They wait for the host's answer to `ConsensusReady`.
+///
+/// # Errors
+/// [`StartError`] if the configuration is not one, or the engine refuses it.
 pub async fn build(
     config: &ConsensusConfig,
     genesis: BlockHash,
@@ -90,7 +93,14 @@ fn stand_in(config: &ConsensusConfig) -> AccountId {
     AccountId::from_bytes(*peer_key(&config.network_secret).as_bytes())
 }
 
-async fn identity(config: &ConsensusConfig, signer: Option<&ConsensusSigner>) -> Result<NetworkIdentity, StartError> {
+/// What the node shows its peers: its network key and, of a validator, the proof that binds the two keys.
+///
+/// # Errors
+/// [`StartError::Engine`] if the proof cannot be signed.
+pub async fn identity(
+    config: &ConsensusConfig,
+    signer: Option<&ConsensusSigner>,
+) -> Result<NetworkIdentity, StartError> {
     let keypair = keypair(&config.network_secret);
     let moniker = config.moniker.clone();
     let (Some(signer), Some(validator)) = (signer, config.validator.as_ref()) else {
@@ -103,7 +113,11 @@ async fn identity(config: &ConsensusConfig, signer: Option<&ConsensusSigner>) ->
     Ok(NetworkIdentity::new_validator(moniker, keypair, validator.account.to_string(), proof))
 }
 
-fn settings(config: &ConsensusConfig, genesis: &BlockHash) -> Result<Settings, StartError> {
+/// The engine's configuration for this node of the chain with this genesis.
+///
+/// # Errors
+/// [`StartError`] if an address or a size is not one.
+pub fn settings(config: &ConsensusConfig, genesis: &BlockHash) -> Result<Settings, StartError> {
     let peers = config.peers.iter().map(|address| peer(address));
     let p2p = P2pConfig {
         listen_addr: listen(config)?,

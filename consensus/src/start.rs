@@ -3,17 +3,18 @@
 use std::fs::{File, TryLockError};
 use std::future::Future;
 use std::net::TcpListener;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use malachite::EngineHandle;
+use malachite::{Channels, EngineHandle};
 use runtime::crypto::PeerKey;
 use runtime::types::{BlockHash, Height};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::application::{Application, WorkSignal};
 use crate::config::{ConsensusConfig, peer_key};
+use crate::context::ChainContext;
 use crate::engine;
 use crate::error::{EndReason, StartError, chain};
 use crate::host::{Head, Host, Inputs, Setting};
@@ -73,6 +74,36 @@ pub async fn start(
     work: Arc<dyn WorkSignal>,
     config: ConsensusConfig,
 ) -> Result<ConsensusHandle, StartError> {
+    let build =
+        |plan: Plan| async move { engine::build(&plan.config, plan.genesis, plan.signer.as_ref(), &plan.log).await };
+    start_with(application, work, config, build).await
+}
+
+/// What an engine is built from.
+pub struct Plan {
+    /// As given to [`start`].
+    pub config: ConsensusConfig,
+    /// Hash of header 0.
+    pub genesis: BlockHash,
+    /// The guarded key, if the node votes.
+    pub signer: Option<ConsensusSigner>,
+    /// Where the write-ahead log goes.
+    pub log: PathBuf,
+}
+
+/// [`start`], with the engine's actors put together by the caller: tests build some that misbehave.
+///
+/// # Errors
+/// As [`start`].
+pub async fn start_with<Built>(
+    application: Arc<dyn Application>,
+    work: Arc<dyn WorkSignal>,
+    config: ConsensusConfig,
+    build: impl FnOnce(Plan) -> Built,
+) -> Result<ConsensusHandle, StartError>
+where
+    Built: Future<Output = Result<(Channels<ChainContext>, EngineHandle), StartError>>,
+{
     config.validate()?;
     let folder = &config.data_dir;
     std::fs::create_dir_all(folder).map_err(|source| StartError::Folder { path: folder.clone(), source })?;
@@ -86,7 +117,8 @@ pub async fn start(
         check_blocks(&head, signed)?;
     }
     mend_log(&folder.join(LOG_FILE), head.has_one_validator()).await;
-    let (channels, engine) = engine::build(&config, genesis, signer.as_ref(), &folder.join(LOG_FILE)).await?;
+    let plan = Plan { config: config.clone(), genesis, signer: signer.clone(), log: folder.join(LOG_FILE) };
+    let (channels, engine) = build(plan).await?;
 
     let (alarm, alarms) = mpsc::channel(ALARMS);
     let watcher = tokio::spawn(engine::watch(channels.events, alarm.clone()));
