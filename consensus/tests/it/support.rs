@@ -79,7 +79,7 @@ impl TestChain {
     }
 
     /// Another epoch, another genesis: another chain.
-    pub fn born_in_epoch(epoch: u64, count: u8, index: u8) -> Arc<Self> {
+    pub fn born_in_epoch(epoch: u32, count: u8, index: u8) -> Arc<Self> {
         let validators = validators(count);
         let genesis = Header { epoch, ..header(&validators, None, 0, AccountId::ZERO, &[]) };
         Arc::new(Self {

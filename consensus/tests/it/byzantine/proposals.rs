@@ -1,6 +1,8 @@
 //! Proposals that never come, whose parts are not theirs, or whose blocks nobody may vote for.
 
-use consensus::formats::ProposalPart;
+use std::collections::BTreeSet;
+
+use consensus::formats::{Proposal, ProposalPart};
 use malachite::app::types::core::NilOrVal;
 use malachite_byzantine::Trigger;
 use runtime::types::Height;
@@ -74,5 +76,11 @@ async fn two_proposals_for_one_round_do_not_fork() {
     stage.rogue(index, Rogue::that(|rogue| rogue.with_equivocate_proposals(Trigger::Always))).await;
     stage.others(&[index]).await;
     stage.all_reach(HEIGHTS).await;
+    for honest in (0..4).filter(|honest| *honest != index) {
+        let seen = stage.seen(honest).proposals;
+        let here = |proposal: &&Proposal| (proposal.height.0, proposal.round.as_u32()) == (SETTLED, Some(0));
+        let values: BTreeSet<_> = seen.iter().filter(here).map(|proposal| proposal.value).collect();
+        assert_eq!(values.len(), 2, "validator {honest}");
+    }
     stage.end(HEIGHTS).await;
 }

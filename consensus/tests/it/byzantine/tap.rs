@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use consensus::StartError;
 use consensus::assembly::{self, Plan};
-use consensus::formats::{Address, ChainContext, Vote};
+use consensus::formats::{Address, ChainContext, Proposal, Vote};
 use malachite::app::engine::util::events::Event;
 use malachite::app::types::SignedConsensusMsg;
 use malachite::app::types::core::SignedMessage;
@@ -27,6 +27,8 @@ pub struct Seen {
     pub double_votes: Vec<(Address, SignedVote, SignedVote)>,
     /// The engine's own votes.
     pub votes: Vec<Vote>,
+    /// The proposals of others.
+    pub proposals: Vec<Proposal>,
     /// How often votes of a height were sent again.
     pub repeats: BTreeMap<Height, usize>,
     /// Events that came too fast to be seen.
@@ -82,6 +84,9 @@ async fn hear(mut events: broadcast::Receiver<Event<ChainContext>>, tap: Arc<Tap
         match events.recv().await {
             Ok(Event::Published(SignedConsensusMsg::Vote(vote))) => {
                 tap.seen.send_modify(|seen| seen.votes.push(vote.message));
+            }
+            Ok(Event::Received(SignedConsensusMsg::Proposal(proposal))) => {
+                tap.seen.send_modify(|seen| seen.proposals.push(proposal.message));
             }
             Ok(Event::RepublishVote(vote)) => {
                 tap.seen.send_modify(|seen| *seen.repeats.entry(vote.message.height.0).or_default() += 1);
