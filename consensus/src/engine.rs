@@ -1,7 +1,7 @@
 //! Assembles Malachite: its configuration, its actors, and the watch over how it ends.
 
 use std::collections::BTreeSet;
-use std::path::Path;
+use std::path::PathBuf;
 
 use malachite::app::config::{
     ChannelNames, ConsensusConfig as EngineConsensusConfig, DiscoveryConfig, NodeConfig, P2pConfig, ProtocolNames,
@@ -35,7 +35,7 @@ const CONNECTIONS_PER_IP: usize = 100;
 const REQUESTS: usize = 16;
 
 /// What the engine reads its configuration from.
-struct Settings {
+pub struct Settings {
     moniker: String,
     consensus: EngineConsensusConfig,
     sync: ValueSyncConfig,
@@ -63,24 +63,37 @@ impl NodeConfig for Settings {
     }
 }
 
+/// What an engine is built from.
+pub struct Plan {
+    /// The node's configuration.
+    pub config: ConsensusConfig,
+    /// Hash of header 0.
+    pub genesis: BlockHash,
+    /// The guarded key, if the node votes.
+    pub signer: Option<ConsensusSigner>,
+    /// Where the write-ahead log goes.
+    pub log: PathBuf,
+    /// Where the engine's codec writes down how far peers say that they are.
+    pub heights: PeerHeights,
+}
+
 /// Starts the engine's actors. They wait for the host's answer to `ConsensusReady`.
-pub async fn build(
-    config: &ConsensusConfig,
-    genesis: BlockHash,
-    signer: Option<&ConsensusSigner>,
-    log: &Path,
-    heights: PeerHeights,
-) -> Result<(Channels<ChainContext>, EngineHandle), StartError> {
-    let settings = settings(config, &genesis)?;
+///
+/// # Errors
+/// [`StartError`] if the configuration is not one, or the engine refuses it.
+pub async fn build(plan: Plan) -> Result<(Channels<ChainContext>, EngineHandle), StartError> {
+    let Plan { config, genesis, signer, log, heights } = plan;
+    let settings = settings(&config, &genesis)?;
+    let identity = identity(&config, signer.as_ref()).await?;
     let verifier = Box::new(ConsensusVerifier::new(genesis));
-    let address = Address(signer.map_or_else(|| stand_in(config), ConsensusSigner::account));
+    let address = Address(signer.as_ref().map_or_else(|| stand_in(&config), ConsensusSigner::account));
     let consensus = match signer {
-        Some(signer) => ConsensusContext::new_validator(address, verifier, Box::new(signer.clone())),
+        Some(signer) => ConsensusContext::new_validator(address, verifier, Box::new(signer)),
         None => ConsensusContext::new_full_node(address, verifier),
     };
     EngineBuilder::new(ChainContext::new(genesis), settings)
-        .with_default_wal(WalContext::new(log.to_owned(), WireCodec))
-        .with_default_network(NetworkContext::new(identity(config, signer).await?, ListeningCodec::new(heights)))
+        .with_default_wal(WalContext::new(log, WireCodec))
+        .with_default_network(NetworkContext::new(identity, ListeningCodec::new(heights)))
         .with_default_sync(SyncContext::new(WireCodec))
         .with_default_consensus(consensus)
         .with_default_request(RequestContext::new(REQUESTS))
@@ -94,7 +107,14 @@ fn stand_in(config: &ConsensusConfig) -> AccountId {
     AccountId::from_bytes(*peer_key(&config.network_secret).as_bytes())
 }
 
-async fn identity(config: &ConsensusConfig, signer: Option<&ConsensusSigner>) -> Result<NetworkIdentity, StartError> {
+/// What the node shows its peers: its network key and, of a validator, the proof that binds the two keys.
+///
+/// # Errors
+/// [`StartError::Engine`] if the proof cannot be signed.
+pub async fn identity(
+    config: &ConsensusConfig,
+    signer: Option<&ConsensusSigner>,
+) -> Result<NetworkIdentity, StartError> {
     let keypair = keypair(&config.network_secret);
     let moniker = config.moniker.clone();
     let (Some(signer), Some(validator)) = (signer, config.validator.as_ref()) else {
@@ -107,7 +127,11 @@ async fn identity(config: &ConsensusConfig, signer: Option<&ConsensusSigner>) ->
     Ok(NetworkIdentity::new_validator(moniker, keypair, validator.account.to_string(), proof))
 }
 
-fn settings(config: &ConsensusConfig, genesis: &BlockHash) -> Result<Settings, StartError> {
+/// The engine's configuration for this node of the chain with this genesis.
+///
+/// # Errors
+/// [`StartError`] if an address or a size is not one.
+pub fn settings(config: &ConsensusConfig, genesis: &BlockHash) -> Result<Settings, StartError> {
     let peers = config.peers.iter().map(|address| peer(address));
     let p2p = P2pConfig {
         listen_addr: listen(config)?,

@@ -57,3 +57,11 @@ pub mod formats {
     pub use malachite_signing::{Signer, Verifier};
     pub use malachite_sync::{ValueRequest, ValueResponse};
 }
+
+/// How an engine is put together, for the tests that put one together wrongly.
+#[doc(hidden)]
+pub mod assembly {
+    pub use crate::engine::{Plan, build, identity, settings};
+    pub use crate::signing::ConsensusVerifier;
+    pub use crate::start::start_with;
+}

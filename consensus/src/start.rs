@@ -3,18 +3,19 @@
 use std::fs::{File, TryLockError};
 use std::future::Future;
 use std::net::TcpListener;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use malachite::EngineHandle;
+use malachite::{Channels, EngineHandle};
 use runtime::crypto::PeerKey;
 use runtime::types::{BlockHash, Height};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::application::{Application, WorkSignal};
 use crate::config::{ConsensusConfig, peer_key};
-use crate::engine;
+use crate::context::ChainContext;
+use crate::engine::{self, Plan};
 use crate::error::{EndReason, StartError, chain};
 use crate::heights::PeerHeights;
 use crate::host::{Head, Host, Inputs, Setting};
@@ -81,6 +82,22 @@ pub async fn start(
     work: Arc<dyn WorkSignal>,
     config: ConsensusConfig,
 ) -> Result<ConsensusHandle, StartError> {
+    start_with(application, work, config, engine::build).await
+}
+
+/// [`start`], with the engine's actors put together by the caller: tests build some that misbehave.
+///
+/// # Errors
+/// As [`start`].
+pub async fn start_with<Built>(
+    application: Arc<dyn Application>,
+    work: Arc<dyn WorkSignal>,
+    config: ConsensusConfig,
+    build: impl FnOnce(Plan) -> Built,
+) -> Result<ConsensusHandle, StartError>
+where
+    Built: Future<Output = Result<(Channels<ChainContext>, EngineHandle), StartError>>,
+{
     config.validate()?;
     let folder = &config.data_dir;
     std::fs::create_dir_all(folder).map_err(|source| StartError::Folder { path: folder.clone(), source })?;
@@ -96,7 +113,8 @@ pub async fn start(
     mend_log(&folder.join(LOG_FILE), head.has_one_validator()).await;
     let heights = PeerHeights::new(engine::named_peers(&config)?);
     let log = folder.join(LOG_FILE);
-    let (channels, engine) = engine::build(&config, genesis, signer.as_ref(), &log, heights.clone()).await?;
+    let plan = Plan { config: config.clone(), genesis, signer: signer.clone(), log, heights: heights.clone() };
+    let (channels, engine) = build(plan).await?;
 
     let (alarm, alarms) = mpsc::channel(ALARMS);
     let watcher = tokio::spawn(engine::watch(channels.events, alarm.clone()));

@@ -12,7 +12,7 @@ const VALIDATORS: u8 = 4;
 /// Four validators that know each other's addresses.
 pub struct Network {
     pub chains: Vec<Arc<TestChain>>,
-    configs: Vec<ConsensusConfig>,
+    pub configs: Vec<ConsensusConfig>,
     pub engines: Vec<Option<ConsensusHandle>>,
     _folders: Vec<tempfile::TempDir>,
 }
