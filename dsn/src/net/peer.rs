@@ -10,7 +10,7 @@ use super::target::{ADDRESSES_MAX, PeerTarget};
 use crate::protocol::wire::Wire;
 use crate::protocol::{Protocol, ProtocolNames};
 use crate::scores::Deed;
-use crate::service::PieceService;
+use crate::service::{PieceService, ReadCounters};
 use crate::upload::Passes;
 use libp2p::identity::{self, Keypair};
 use libp2p::multiaddr::Protocol as MultiaddrPart;
@@ -144,6 +144,7 @@ struct Inner {
     timeouts: Timeouts,
     judged: Judged,
     passes: Passes,
+    reads: ReadCounters,
     /// Closed once the actor has ended.
     ended: watch::Receiver<()>,
 }
@@ -207,9 +208,22 @@ impl Peer {
         });
         let (permits, timeouts) = (Permits::new(config.limits.streams_per_peer), config.timeouts);
         let key = PeerKey::from_bytes(key);
-        let (judged, passes) = (Judged::new(), Passes::new());
-        let inner =
-            Inner { key, id, names, commands, status, serving, service, permits, timeouts, judged, passes, ended };
+        let (judged, passes, reads) = (Judged::new(), Passes::new(), ReadCounters::default());
+        let inner = Inner {
+            key,
+            id,
+            names,
+            commands,
+            status,
+            serving,
+            service,
+            permits,
+            timeouts,
+            judged,
+            passes,
+            reads,
+            ended,
+        };
         let peer = Self { inner: Arc::new(inner) };
         peer.wait_until_listening(&config.listen).await?;
         Ok(peer)
@@ -255,6 +269,16 @@ impl Peer {
         &self.inner.judged
     }
 
+    /// What it has read, by where it came from.
+    pub fn reads(&self) -> &ReadCounters {
+        &self.inner.reads
+    }
+
+    /// What it serves, if anything.
+    pub(crate) fn service(&self) -> Option<&PieceService> {
+        self.inner.service.get()
+    }
+
     pub(crate) fn passes(&self) -> &Passes {
         &self.inner.passes
     }
@@ -264,7 +288,7 @@ impl Peer {
     /// # Errors
     /// [`AlreadyServing`]: there is one store a peer.
     pub fn serve(&self, service: PieceService) -> Result<(), AlreadyServing> {
-        let service = service.with_timeouts(self.inner.timeouts);
+        let service = service.of_peer(self.inner.id, self.inner.timeouts);
         self.inner.service.set(service).map_err(|_| AlreadyServing)?;
         self.inner.serving.store(true, Ordering::Release);
         Ok(())

@@ -10,6 +10,7 @@ mod network;
 mod proxy;
 mod quotas;
 mod scrub;
+mod sharing;
 mod stores;
 mod support;
 mod transfer;
