@@ -3,7 +3,7 @@
 //! ```text
 //! ledger + mempool -> Chain -> consensus
 //!                       |----> providers: piece store, peer, admission by the ledger
-//!                       |----> gateway (submitter, this node's peer) and fetch
+//!                       |----> gateway (submitter, this node's peer) and fetch, whose reads are cached and passed on
 //!                       '----> rpc: what clients see of all of them
 //! ```
 
@@ -34,7 +34,7 @@ use crate::opening::{not_opened, not_started, not_written};
 use crate::provider::{Provider, ProviderKeys};
 use crate::submitter::Submitter;
 use crate::traffic::Traffic;
-use crate::{listen, status};
+use crate::{listen, sharing, status};
 
 /// What the command line decides.
 #[derive(Debug)]
@@ -57,6 +57,8 @@ pub struct NodeConfig {
     pub metrics: MetricsPort,
     /// Bytes each provider may keep.
     pub storage_quota: Option<u64>,
+    /// Bytes of pieces that were read and are kept for a while; 0 keeps none and passes none on.
+    pub cache_bytes: u64,
     /// How many providers of a development chain this node runs, if not those of its genesis.
     pub dev_providers: Option<u32>,
 }
@@ -111,6 +113,9 @@ impl Node {
         let peers = providers.iter().map(Provider::peer).chain([&peer]);
         peers.flat_map(listen_lines).for_each(|address| tracing::info!("DSN listening on {address}"));
 
+        let beside = providers.iter().map(|provider| provider.peer().peer_key());
+        let sharing = sharing::start(base.cache(), config.cache_bytes, &peer, beside).await?;
+
         let submitter = Arc::new(Submitter::new(chain.clone()));
         dev_providers::register(&spec, &chain, &submitter, &keystore, &providers).await?;
         for provider in &providers {
@@ -135,6 +140,7 @@ impl Node {
             chain: chain.clone(),
             peer: peer.clone(),
             providers: providers.iter().map(|provider| (provider.account(), provider.service().clone())).collect(),
+            sharing,
             traffic: traffic.clone(),
             folder: base.chain().to_owned(),
         };

@@ -24,6 +24,7 @@ mod metrics;
 mod opening;
 mod provider;
 mod recorded;
+mod sharing;
 mod shutdown;
 mod source;
 mod spool;

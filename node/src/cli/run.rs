@@ -52,6 +52,9 @@ pub struct RunArgs {
     /// Bytes each provider of this node may keep, as 500MB or 2GiB; the disk's free space if not given.
     #[arg(long, value_name = "SIZE", value_parser = parse_size)]
     pub storage_quota: Option<u64>,
+    /// Bytes of pieces that this node has read to keep for a while and pass on to others, as 500MB or 2GiB; 0 keeps none.
+    #[arg(long, value_name = "SIZE", value_parser = parse_size, default_value_t = dsn::CACHE_BYTES)]
+    pub cache_size: u64,
     /// Run so many providers of a development chain in this process, those of its genesis included, at most 32. The others
     /// register themselves at their first start and are drawn from the next epoch on.
     #[arg(long, value_name = "N")]
@@ -83,6 +86,7 @@ impl RunArgs {
                 (false, None) => MetricsPort::Usual,
             },
             storage_quota: self.storage_quota,
+            cache_bytes: self.cache_size,
             dev_providers: self.dev_providers,
         };
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("start the runtime")?;

@@ -4,7 +4,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use dsn::PieceService;
+use dsn::{PieceService, PieceStore};
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeLabelSet, EncodeMetric};
 use prometheus_client::metrics::MetricType;
@@ -24,6 +24,8 @@ pub struct Observed {
     pub peer: dsn::Peer,
     /// Its providers, with their pieces.
     pub providers: Vec<(AccountId, PieceService)>,
+    /// What its peer serves of what it has read, if it keeps that.
+    pub sharing: Option<PieceService>,
     /// Bytes of clients.
     pub traffic: Arc<Traffic>,
     /// On the disk whose room is shown.
@@ -53,6 +55,11 @@ struct OfFault {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct OfSource {
+    source: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Build {
     version: &'static str,
 }
@@ -64,6 +71,7 @@ impl Collector for Observed {
         out.one("build", "The program", &build)?;
         self.blocks(&mut out)?;
         self.network(&mut out)?;
+        self.shared(&mut out)?;
         self.stores(&mut out)
     }
 }
@@ -106,23 +114,51 @@ impl Observed {
             .try_for_each(|(fault, count)| ConstCounter::new(count).encode(family.encode_family(&OfFault { fault })?))
     }
 
+    /// Bytes of pieces by where they come from: committed pieces, and those that are kept because they were read.
+    fn shared(&self, out: &mut Out<'_>) -> fmt::Result {
+        let services = || self.providers.iter().map(|(_, service)| service).chain(&self.sharing);
+        let sum = |read: fn(&PieceService) -> u64| services().map(read).sum::<u64>();
+        let served = [
+            ("committed", sum(|service| service.counters().committed_bytes())),
+            ("cached", sum(|service| service.counters().cached_bytes())),
+        ];
+        let help = "Bytes of pieces that this node gave to other peers, without the hashes between them";
+        out.sources("dsn_served_bytes", help, &served)?;
+        let reads = self.peer.reads();
+        let read =
+            [("committed", reads.committed_bytes()), ("cached", reads.cached_bytes()), ("own", reads.own_bytes())];
+        out.sources("dsn_read_bytes", "Bytes of pieces that this node read to rebuild files", &read)?;
+        let help = "Readers of committed pieces that were named others who had read them";
+        let referrals = sum(|service| service.counters().referrals());
+        out.one("dsn_referrals", help, &ConstCounter::new(referrals))?;
+        let cache = self.sharing.as_ref().and_then(PieceService::cache);
+        let (pieces, bytes) = cache.map_or((0, 0), |cache| (count(cache.piece_count()), cache.used_bytes()));
+        out.gauge("cache_pieces", "Pieces that this node keeps because it read them, whole or in part", pieces)?;
+        out.gauge("cache_bytes", "Bytes that those take", bytes)?;
+        let help = "Bytes that those may take";
+        out.gauge("cache_limit_bytes", help, cache.map_or(0, |cache| cache.limit_bytes()))
+    }
+
     fn stores(&self, out: &mut Out<'_>) -> fmt::Result {
         let free = fs4::available_space(&self.folder).unwrap_or(0);
         let room = |service: &PieceService| {
-            let (limits, used) = (service.store().limits(), service.store().used_bytes());
+            let Some(store) = service.store() else { return 0 };
+            let (limits, used) = (store.limits(), store.used_bytes());
             limits.quota_bytes.min(used.saturating_add(free.saturating_sub(limits.reserve_bytes)))
         };
         let each = &self.providers;
-        out.gauges("store_pieces", "Pieces that a provider keeps", each, |of| of.store().piece_count())?;
-        out.gauges("store_bytes", "Bytes of the pieces that a provider keeps", each, |of| of.store().used_bytes())?;
+        out.gauges("store_pieces", "Pieces that a provider keeps", each, |of| of_store(of, PieceStore::piece_count))?;
+        out.gauges("store_bytes", "Bytes of the pieces that a provider keeps", each, |of| {
+            of_store(of, PieceStore::used_bytes)
+        })?;
         let help = "Bytes among them that no block records yet";
-        out.gauges("store_unrecorded_bytes", help, each, |of| of.store().unrecorded_bytes())?;
+        out.gauges("store_unrecorded_bytes", help, each, |of| of_store(of, PieceStore::unrecorded_bytes))?;
         let help = "Bytes a provider may keep: its quota, or less if the disk has less room";
         out.gauges("store_quota_bytes", help, each, room)?;
         let help = "Bytes of pieces that a provider read to look for damage";
-        out.counters("scrubbed_bytes", help, each, |of| of.store().scrubbed_bytes())?;
+        out.counters("scrubbed_bytes", help, each, |of| of_store(of, PieceStore::scrubbed_bytes))?;
         let help = "Pieces that a provider found damaged and gave up";
-        out.counters("damaged_pieces", help, each, |of| of.store().damaged_count())?;
+        out.counters("damaged_pieces", help, each, |of| of_store(of, PieceStore::damaged_count))?;
         let help = "Pieces that peers put to a provider";
         out.served("pieces_put", help, each, |of| of.counters().puts())?;
         let help = "Ranges of pieces that peers got from a provider";
@@ -146,6 +182,13 @@ impl Out<'_> {
 
     fn gauge(&mut self, name: &str, help: &str, value: u64) -> fmt::Result {
         self.one(name, help, &ConstGauge::new(value))
+    }
+
+    fn sources(&mut self, name: &str, help: &str, sources: &[(&'static str, u64)]) -> fmt::Result {
+        let mut family = self.0.encode_descriptor(name, help, None, MetricType::Counter)?;
+        sources.iter().try_for_each(|(source, bytes)| {
+            ConstCounter::new(*bytes).encode(family.encode_family(&OfSource { source })?)
+        })
     }
 
     fn gauges(
@@ -194,6 +237,11 @@ impl Out<'_> {
         }
         Ok(())
     }
+}
+
+/// Every provider has a store.
+fn of_store(service: &PieceService, read: fn(&PieceStore) -> u64) -> u64 {
+    service.store().map_or(0, |store| read(store))
 }
 
 fn count(length: usize) -> u64 {
