@@ -1,3 +1,5 @@
+#![allow(clippy::unwrap_used, reason = "tests may panic")]
+
 use super::lru::Lru;
 use super::{CacheLimits, PieceCache};
 use pieces::{PieceHash, VerifiedSlice, decode_slice, encode_slice, outboard};

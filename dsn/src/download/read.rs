@@ -91,7 +91,7 @@ impl Read {
         let cache = peer.service().and_then(|service| service.cache_of(&self.holder.peer_key)).cloned();
         if let Some(cache) = &cache
             && cache.has_some(&self.piece)
-            && self.from_other(peer, &peer.target(), Source::Own, &mut None, sender).await
+            && self.read_cached(peer, &peer.target(), Source::Own, &mut None, sender).await
         {
             return;
         }
@@ -104,7 +104,7 @@ impl Read {
             Ok(Shared::Elsewhere(sharers)) => {
                 for sharer in &sharers {
                     if self.can_be_asked(peer, sharer)
-                        && self.from_other(peer, sharer, Source::Cached, &mut writer, sender).await
+                        && self.read_cached(peer, sharer, Source::Cached, &mut writer, sender).await
                     {
                         return;
                     }
@@ -165,7 +165,7 @@ impl Read {
     }
 
     /// Reads as much as there is in a cache. Whether nothing is left to do.
-    async fn from_other(
+    async fn read_cached(
         &mut self,
         peer: &Peer,
         target: &PeerTarget,

@@ -1,3 +1,5 @@
+#![allow(clippy::unwrap_used, reason = "tests may panic")]
+
 use super::{GIVEN_HERE, NAMED_FIRST_MAX, NAMED_MAX, REMEMBERED, SHARED_PIECES_MAX, SHARERS_MAX, Sharers};
 use crate::net::PeerTarget;
 use pieces::PieceHash;
