@@ -3,7 +3,7 @@
 use std::fs::{File, TryLockError};
 use std::future::Future;
 use std::net::TcpListener;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -113,7 +113,8 @@ where
     mend_log(&folder.join(LOG_FILE), head.has_one_validator()).await;
     let heights = PeerHeights::new(engine::named_peers(&config)?);
     let log = folder.join(LOG_FILE);
-    let plan = Plan { config: config.clone(), genesis, signer: signer.clone(), log, heights: heights.clone() };
+    let plan =
+        Plan { config: config.clone(), genesis, signer: signer.clone(), log: log.clone(), heights: heights.clone() };
     let (channels, engine) = build(plan).await?;
 
     let (alarm, alarms) = mpsc::channel(ALARMS);

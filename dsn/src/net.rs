@@ -22,7 +22,7 @@ pub use error::{OpenError, StartError};
 pub use gossip::{Acceptance, GossipError, TransactionGossip};
 pub use judged::Judged;
 pub use neighbours::Neighbours;
-pub use network::{FoundBy, KnownPeer, NetworkCounts, PeerInfo};
+pub use network::{FoundBy, KnownPeer, NetworkCounts, PeerInfo, is_relayed};
 pub use peer::{AlreadyServing, Peer};
 pub use settings::{NetworkConfig, NetworkIntervals, NetworkLimits};
 pub use target::PeerTarget;

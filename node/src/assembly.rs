@@ -3,7 +3,7 @@
 //! ```text
 //! ledger + mempool -> Chain -> consensus
 //!                       |----> providers: piece store, peer, admission by the ledger
-//!                       |----> gateway (submitter, this node's peer) and fetch
+//!                       |----> gateway (submitter, this node's peer) and fetch, whose reads are cached and passed on
 //!                       '----> rpc: what clients see of all of them
 //! ```
 
@@ -33,7 +33,7 @@ use crate::opening::{not_opened, not_started, not_written};
 use crate::provider::Provider;
 use crate::roles::Roles;
 use crate::status;
-use crate::storage_network::StorageNetwork;
+use crate::storage_network::{Started, StorageNetwork};
 use crate::submitter::Submitter;
 use crate::sync::Sync;
 use crate::traffic::Traffic;
@@ -60,6 +60,8 @@ pub struct NodeConfig {
     pub metrics: MetricsPort,
     /// Bytes each provider may keep.
     pub storage_quota: Option<u64>,
+    /// Bytes of pieces that were read and are kept for a while; 0 keeps none and passes none on.
+    pub cache_bytes: u64,
 }
 
 /// A running node.
@@ -102,7 +104,7 @@ impl Node {
             keystore: &keystore,
             submitter: &submitter,
         };
-        let (peer, providers, mut tasks) = storage.start(roles).await?;
+        let Started { peer, providers, sharing, mut tasks } = storage.start(roles).await?;
 
         let labels = Arc::new(Labels::open(&base.network().join("labels"))?);
         let traffic = Arc::new(Traffic::default());
@@ -123,12 +125,14 @@ impl Node {
             chain: chain.clone(),
             peer: peer.clone(),
             providers: providers.iter().map(|provider| (provider.account(), provider.service().clone())).collect(),
+            sharing,
             traffic: traffic.clone(),
             folder: base.chain().to_owned(),
         };
         let metrics = metrics::serve(config.metrics, &counters, observed).await?;
         tasks.push(tokio::spawn(status::report(chain.clone(), sync.clone(), peer.clone(), traffic)));
         let system = SystemInfo {
+            chain: chain.clone(),
             sync,
             peer: peer.clone(),
             chain_name: spec.name,

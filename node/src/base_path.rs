@@ -1,4 +1,4 @@
-//! The folders of a node: `BASE/chains/ID/{ledger,pieces,consensus,keystore,network,spool,uploads}`.
+//! The folders of a node: `BASE/chains/ID/{ledger,pieces,consensus,keystore,network,spool,uploads,cache}`.
 
 use std::fs::{self, File};
 use std::io;
@@ -103,6 +103,11 @@ impl BasePath {
     /// Uploads that survive a crash.
     pub fn uploads(&self) -> PathBuf {
         self.chain.join("uploads")
+    }
+
+    /// Pieces that were read and may be read again; emptied at start.
+    pub fn cache(&self) -> PathBuf {
+        self.chain.join("cache")
     }
 
     /// Bodies of files on their way in, in files without names.

@@ -27,6 +27,7 @@ mod opening;
 mod provider;
 mod recorded;
 mod roles;
+mod sharing;
 mod shutdown;
 mod source;
 mod spool;

@@ -6,11 +6,12 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use chain_spec::dev_keys;
-use dsn::{Multiaddr, NetworkConfig, Peer, PieceService, PieceStore, StoreLimits};
+use dsn::{Multiaddr, NetworkConfig, Peer, PieceCache, PieceService, PieceStore, StoreLimits};
 use runtime::crypto::{AccountId, KeyPair};
 use runtime::state::ReadTables;
 use runtime::tables::{ProviderNumbers, Providers};
 use runtime::types::{Call, ProvidersCall, Text, UpdateProvider};
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use zeroize::Zeroizing;
 
@@ -27,6 +28,8 @@ mod sweep;
 
 /// Addresses of a provider that the ledger takes.
 const ADDRESSES_MAX: usize = 8;
+/// Those among them that are kept for ways through relays, if there are any.
+const RELAYED_MAX: usize = 2;
 
 /// The keys of a provider.
 #[derive(Clone)]
@@ -54,8 +57,18 @@ impl ProviderKeys {
 pub enum Place<'a> {
     /// With a peer of its own, on loopback, whose port is kept.
     Own,
-    /// With this one, which others see at these addresses if not where it listens.
-    Shared(&'a Peer, &'a [Multiaddr]),
+    /// With the node's own.
+    Shared(Shared<'a>),
+}
+
+/// The peer of a node that keeps pieces.
+pub struct Shared<'a> {
+    /// The peer.
+    pub peer: &'a Peer,
+    /// Where others see it, if the operator says so.
+    pub public: &'a [Multiaddr],
+    /// What the node has read, served by the same peer.
+    pub cache: Option<Arc<PieceCache>>,
 }
 
 /// A provider that serves.
@@ -89,16 +102,19 @@ impl Provider {
                 .and_then(|()| PieceStore::open(&folder, limits).context("open the piece store"))
         });
         let store = Arc::new(opening.await?.with_context(|| format!("provider {account}"))?);
-        let (peer, public, owns_peer) = match place {
-            Place::Shared(peer, public) => (peer.clone(), public.to_vec(), false),
+        let (peer, public, cache, owns_peer) = match place {
+            Place::Shared(Shared { peer, public, cache }) => (peer.clone(), public.to_vec(), cache, false),
             Place::Own => {
                 let ports = base.network().join(format!("{account}.port"));
                 let recorded = recorded_port(&chain, &account)?;
-                (start_peer(&keys.peer_seed, common, &ports, recorded).await?, Vec::new(), true)
+                (start_peer(&keys.peer_seed, common, &ports, recorded).await?, Vec::new(), None, true)
             }
         };
         let admission = Arc::new(LedgerAdmission::new(chain.clone(), account, keys.service));
-        let service = PieceService::new(store.clone(), admission);
+        let mut service = PieceService::new(store.clone(), admission);
+        if let Some(cache) = cache {
+            service = service.with_cache(cache, [peer.peer_key()]);
+        }
         peer.serve(service.clone())?;
         let scrubbing = tokio::spawn(scrub::follow(store.clone(), account));
         let sweeping = tokio::spawn(sweep::follow(chain, store, account, pieces));
@@ -125,13 +141,10 @@ impl Provider {
         &self.service
     }
 
-    /// Where others reach it, as the ledger records it.
+    /// Where others reach it, as the ledger records it: where the operator says; else where it has found out that they
+    /// do, or listens. Ways through relays come last.
     pub fn addresses(&self) -> anyhow::Result<Vec<Text<128>>> {
-        let listening = self.peer.listen_addresses();
-        let addresses = if self.public.is_empty() { &listening } else { &self.public };
-        // A host with many interfaces listens at more than the ledger takes.
-        let addresses = addresses.iter().take(ADDRESSES_MAX);
-        Ok(addresses.map(|address| Text::new(address.to_string())).collect::<Result<_, _>>()?)
+        reached_at(&self.peer, &self.public)
     }
 
     /// Has the ledger record where the peer listens, if it does not yet.
@@ -151,6 +164,15 @@ impl Provider {
         Ok(())
     }
 
+    /// Finds out later what [`addresses`](Self::addresses) are then.
+    pub fn watched(&self) -> WatchedAddresses {
+        WatchedAddresses {
+            changes: self.peer.watch_external_addresses(),
+            peer: self.peer.clone(),
+            public: self.public.clone(),
+        }
+    }
+
     /// Stops serving.
     pub async fn stop(self) {
         self.sweeping.abort();
@@ -159,6 +181,44 @@ impl Provider {
             self.peer.stop().await;
         }
     }
+}
+
+/// Where others reach a provider, now and later.
+pub struct WatchedAddresses {
+    peer: Peer,
+    public: Vec<Multiaddr>,
+    changes: watch::Receiver<Vec<Multiaddr>>,
+}
+
+impl WatchedAddresses {
+    /// As [`Provider::addresses`].
+    pub fn now(&mut self) -> anyhow::Result<Vec<Text<128>>> {
+        self.changes.mark_unchanged();
+        reached_at(&self.peer, &self.public)
+    }
+
+    /// Resolves once they may be others than [`now`](Self::now) last said; never, if the peer has ended.
+    pub async fn changed(&mut self) {
+        if self.changes.changed().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    }
+}
+
+/// As [`Provider::addresses`].
+fn reached_at(peer: &Peer, public: &[Multiaddr]) -> anyhow::Result<Vec<Text<128>>> {
+    let mut known = peer.external_addresses();
+    if known.is_empty() {
+        known = peer.listen_addresses();
+    }
+    let (relayed, mut direct): (Vec<_>, Vec<_>) = known.into_iter().partition(dsn::is_relayed);
+    if !public.is_empty() {
+        direct = public.to_vec();
+    }
+    // A host with many interfaces listens at more than the ledger takes.
+    direct.truncate(ADDRESSES_MAX.saturating_sub(relayed.len().min(RELAYED_MAX)));
+    let addresses = direct.into_iter().chain(relayed).take(ADDRESSES_MAX);
+    Ok(addresses.map(|address| Text::new(address.to_string())).collect::<Result<_, _>>()?)
 }
 
 /// The TCP port of the first address that the ledger records.

@@ -21,6 +21,7 @@ mod reach;
 mod refused;
 mod shared;
 
+pub use addresses::is_relayed;
 pub use book::{FoundBy, KnownPeer};
 pub use connected::PeerInfo;
 pub use counts::NetworkCounts;

@@ -15,7 +15,7 @@ use super::target::{ADDRESSES_MAX, PeerTarget};
 use super::transport::LocalIps;
 use crate::protocol::wire::Wire;
 use crate::protocol::{Protocol, ProtocolNames};
-use crate::service::PieceService;
+use crate::service::{PieceService, ReadCounters};
 use crate::upload::Passes;
 use libp2p::identity::Keypair;
 use libp2p::{Multiaddr, PeerId};
@@ -87,6 +87,7 @@ struct Inner {
     judged: Judged,
     passes: Passes,
     neighbours: Option<Neighbours>,
+    reads: ReadCounters,
     /// Closed once the actor has ended.
     ended: watch::Receiver<()>,
 }
@@ -144,10 +145,11 @@ impl Peer {
         }
         let (permits, timeouts) = (Permits::new(config.limits.streams_per_peer), config.timeouts);
         let key = PeerKey::from_bytes(key);
-        let (judged, passes) = (Judged::new(), Passes::new());
+        let (judged, passes, reads) = (Judged::new(), Passes::new(), ReadCounters::default());
         #[rustfmt::skip]
         let inner = Inner {
-            key, id, names, commands, status, shared, serving, service, permits, timeouts, judged, passes, neighbours, ended,
+            key, id, names, commands, status, shared, serving, service, permits, timeouts, judged, passes, neighbours, reads,
+            ended,
         };
         let peer = Self { inner: Arc::new(inner) };
         peer.wait_until_listening(&config.listen).await?;
@@ -194,6 +196,16 @@ impl Peer {
         &self.inner.judged
     }
 
+    /// What it has read, by where it came from.
+    pub fn reads(&self) -> &ReadCounters {
+        &self.inner.reads
+    }
+
+    /// What it serves, if anything.
+    pub(crate) fn service(&self) -> Option<&PieceService> {
+        self.inner.service.get()
+    }
+
     pub(crate) fn passes(&self) -> &Passes {
         &self.inner.passes
     }
@@ -203,7 +215,7 @@ impl Peer {
     /// # Errors
     /// [`AlreadyServing`]: there is one store a peer.
     pub fn serve(&self, service: PieceService) -> Result<(), AlreadyServing> {
-        let service = service.with_timeouts(self.inner.timeouts);
+        let service = service.of_peer(self.inner.id, self.inner.timeouts);
         self.inner.service.set(service).map_err(|_| AlreadyServing)?;
         self.inner.serving.store(true, Ordering::Release);
         Ok(())

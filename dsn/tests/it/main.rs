@@ -17,6 +17,7 @@ mod proxy;
 mod quotas;
 mod reach;
 mod scrub;
+mod sharing;
 mod spec;
 mod stores;
 mod support;

@@ -112,6 +112,7 @@ pub fn deal() -> runtime::types::DealId {
 /// A provider: a peer that serves a store.
 pub struct Provider {
     pub peer: Peer,
+    pub service: PieceService,
     pub store: Arc<PieceStore>,
     pub chain: Arc<Chain>,
     pub dir: tempfile::TempDir,
@@ -134,8 +135,9 @@ impl Provider {
     fn serving(chain: Chain, limits: StoreLimits, peer: Peer) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let (store, chain) = (open_store(dir.path(), limits), Arc::new(chain));
-        peer.serve(PieceService::new(Arc::clone(&store), chain.clone())).unwrap();
-        Self { peer, store, chain, dir }
+        let service = PieceService::new(Arc::clone(&store), chain.clone());
+        peer.serve(service.clone()).unwrap();
+        Self { peer, service, store, chain, dir }
     }
 
     pub fn target(&self) -> PeerTarget {

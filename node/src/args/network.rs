@@ -4,6 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::PathBuf;
 use std::str::FromStr;
 
+use chain_spec::ChainType;
 use clap::Args;
 use dsn::Multiaddr;
 
@@ -31,15 +32,41 @@ pub struct NetworkArgs {
     /// Storage network peers to stay connected to, each ending in /p2p/PEER-ID.
     #[arg(long, value_name = "ADDR", num_args = 1.., value_delimiter = ',')]
     pub reserved_nodes: Vec<Multiaddr>,
-    /// Find storage network peers on the same link, and be found there.
+    /// Find storage network peers on the same link, and be found there. On by itself on local chains.
     #[arg(long)]
     pub mdns: bool,
+    /// Do not, on a local chain.
+    #[arg(long, conflicts_with = "mdns")]
+    pub no_mdns: bool,
     /// Be a point where storage network peers meet that know nobody yet: the tracker of other networks.
     #[arg(long)]
     pub rendezvous_server: bool,
     /// Such points to register with and to ask, each ending in /p2p/PEER-ID.
     #[arg(long, value_name = "ADDR", num_args = 1.., value_delimiter = ',')]
     pub rendezvous: Vec<Multiaddr>,
+    /// Find out from other peers whether this one is reached from outside, and tell them the same. On by itself on chains
+    /// that are neither dev nor local.
+    #[arg(long)]
+    pub autonat: bool,
+    /// Ask the router to map a port to the storage network's.
+    #[arg(long)]
+    pub upnp: bool,
+    /// Pass on the connections of peers that are not reached from outside.
+    #[arg(long)]
+    pub relay_server: bool,
+    /// Such peers to be reached through, each ending in /p2p/PEER-ID. Connections get rid of them where there is a way.
+    #[arg(long, value_name = "ADDR", num_args = 1.., value_delimiter = ',')]
+    pub relays: Vec<Multiaddr>,
+    /// Dial nobody but --relays, and everybody else through them, listen nowhere, and be another peer in each run, so that
+    /// holders do not see who reads. Consensus is not hidden.
+    #[arg(
+        long, requires = "relays",
+        conflicts_with_all = ["provider", "dev_provider", "relay_server", "rendezvous_server", "public_addr", "upnp"]
+    )]
+    pub relay_only: bool,
+    /// On a chain that is neither dev nor local: dial private addresses too, as in a network within one organization.
+    #[arg(long)]
+    pub private_addresses: bool,
     /// Nodes to agree with and to follow: their consensus ports, each as /ip4/HOST/tcp/PORT/p2p/PEER-ID, beside those of
     /// the chain spec. Validators name each other; whoever follows names two or more that let it in.
     #[arg(long, value_name = "ADDR", num_args = 1.., value_delimiter = ',')]
@@ -81,6 +108,30 @@ impl FromStr for ListenAddress {
 }
 
 impl NetworkArgs {
+    /// A flag that makes sense only among several nodes.
+    pub fn asks_for_others(&self) -> Option<&'static str> {
+        let lists = [
+            ("--bootnodes", &self.bootnodes),
+            ("--reserved-nodes", &self.reserved_nodes),
+            ("--rendezvous", &self.rendezvous),
+            ("--relays", &self.relays),
+        ];
+        let flags = [
+            ("--mdns", self.mdns),
+            ("--rendezvous-server", self.rendezvous_server),
+            ("--autonat", self.autonat),
+            ("--upnp", self.upnp),
+            ("--relay-server", self.relay_server),
+        ];
+        let given = lists.into_iter().map(|(flag, addresses)| (flag, !addresses.is_empty())).chain(flags);
+        given.into_iter().find_map(|(flag, is_given)| is_given.then_some(flag))
+    }
+
+    /// Whether peers on the same link are looked for.
+    pub fn finds_by_mdns(&self, chain: ChainType) -> bool {
+        self.mdns || (chain == ChainType::Local && !self.no_mdns && !self.relay_only)
+    }
+
     /// Hosts that both networks listen on: those given; without any, all of the host if it `is_public`, else loopback.
     pub fn hosts(&self, is_public: bool, has_ipv6: bool) -> Vec<IpAddr> {
         if !self.listen_addr.is_empty() {

@@ -1,14 +1,23 @@
 //! The node itself.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use rpc::ApiError;
 use rpc::ports::System;
 use rpc::types::{Health, PeerInfo, SyncState};
+use runtime::crypto::PeerKey;
+use runtime::state::ReadTables;
+use runtime::tables::PeerNumbers;
 
+use crate::chain::Chain;
+use crate::errors::of_state;
 use crate::sync::Sync;
 
 /// What the node says of itself.
 pub struct SystemInfo {
+    /// Where providers are recorded.
+    pub chain: Arc<Chain>,
     /// How far it is behind.
     pub sync: Sync,
     /// The gateway's peer.
@@ -46,9 +55,16 @@ impl System for SystemInfo {
         Ok(listen_lines(&self.peer))
     }
 
+    /// Storage peers: they do not say how far they are, and what they do is what the ledger records of them.
     async fn peers(&self) -> Result<Vec<PeerInfo>, ApiError> {
-        let info = |peer_id| PeerInfo { peer_id, roles: "provider".into(), best_hash: None, best_number: None };
-        Ok(self.peer.connected_peers().into_iter().map(info).collect())
+        let state = self.chain.ledger().state();
+        let info = |peer_id: String| {
+            let key: Option<PeerKey> = peer_id.parse().ok();
+            let number = key.map_or(Ok(None), |key| state.read::<PeerNumbers>(&key)).map_err(of_state)?;
+            let roles = if number.is_some() { "provider" } else { "full" };
+            Ok(PeerInfo { peer_id, roles: roles.into(), best_hash: None, best_number: None })
+        };
+        self.peer.connected_peers().into_iter().map(info).collect()
     }
 
     async fn sync_state(&self) -> Result<SyncState, ApiError> {

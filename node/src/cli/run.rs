@@ -48,6 +48,9 @@ pub struct RunArgs {
     /// Bytes each provider of this node may keep, as 500MB or 2GiB; the disk's free space if not given.
     #[arg(long, value_name = "SIZE", value_parser = parse_size)]
     pub storage_quota: Option<u64>,
+    /// Bytes of pieces that this node has read to keep for a while and pass on to others, as 500MB or 2GiB; 0 keeps none.
+    #[arg(long, value_name = "SIZE", value_parser = parse_size, default_value_t = dsn::CACHE_BYTES)]
+    pub cache_size: u64,
     /// Log levels by target, as consensus=debug; may be given several times.
     #[arg(long, value_name = "TARGET=LEVEL")]
     pub log: Vec<String>,
@@ -74,6 +77,7 @@ impl RunArgs {
                 (false, None) => MetricsPort::Usual,
             },
             storage_quota: self.storage_quota,
+            cache_bytes: self.cache_size,
         };
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("start the runtime")?;
         let result = runtime.block_on(async {

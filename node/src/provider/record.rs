@@ -14,10 +14,12 @@ use zeroize::Zeroizing;
 
 use crate::chain::Chain;
 use crate::dev_providers::fund;
+use crate::provider::WatchedAddresses;
 use crate::submitter::Submitter;
 use crate::sync::Sync;
 
-/// How long after an attempt that failed the next one comes: the chain may stand still, or the account be empty.
+/// How long after an attempt that failed the next one comes: the chain may stand still, or the account be empty. New
+/// addresses are recorded as long after they are known.
 const RETRY: Duration = Duration::from_secs(5);
 
 /// What a provider offers to the network.
@@ -29,7 +31,7 @@ pub struct Offer {
     /// Seed of the peer's key.
     pub peer_seed: Zeroizing<[u8; 32]>,
     /// Where others reach it.
-    pub addresses: Vec<Text<128>>,
+    pub addresses: WatchedAddresses,
     /// Who runs it.
     pub operator: Text<64>,
     /// Where it stands.
@@ -40,35 +42,47 @@ pub struct Offer {
     pub payer: Option<KeyPair>,
 }
 
-/// Registers the provider if the ledger does not know it, and has its addresses recorded if they are others. Tries until
-/// it has succeeded; says why not when the reason changes.
-pub async fn keep_recorded(chain: Arc<Chain>, submitter: Arc<Submitter>, sync: Sync, offer: Offer) {
+/// Registers the provider if the ledger does not know it, and has its addresses recorded whenever they are others. Tries
+/// until it has succeeded; says why not when the reason changes.
+pub async fn keep_recorded(chain: Arc<Chain>, submitter: Arc<Submitter>, sync: Sync, mut offer: Offer) {
     let account = offer.account.account();
     let mut said = String::new();
     loop {
         sync.caught_up().await;
-        match record(&chain, &submitter, &offer).await {
-            Ok(()) => break,
+        let wait_for_change = match record(&chain, &submitter, &mut offer).await {
+            Ok(()) => {
+                tracing::info!(provider = %account, "the ledger has this provider and its addresses");
+                said.clear();
+                true
+            }
             Err(error) => {
                 let why = format!("{error:#}");
                 if why != said {
                     tracing::warn!(provider = %account, why, "not recorded as it should be; trying again");
                     said = why;
                 }
+                false
             }
-        }
+        };
+        let next = async {
+            if wait_for_change {
+                offer.addresses.changed().await;
+            }
+            // Addresses that are found out come one after the other.
+            tokio::time::sleep(RETRY).await;
+        };
         tokio::select! {
-            () = tokio::time::sleep(RETRY) => {}
+            () = next => {}
             () = chain.stopped() => return,
         }
     }
-    tracing::info!(provider = %account, "the ledger has this provider and its addresses");
 }
 
-async fn record(chain: &Chain, submitter: &Submitter, offer: &Offer) -> anyhow::Result<()> {
+async fn record(chain: &Chain, submitter: &Submitter, offer: &mut Offer) -> anyhow::Result<()> {
     let account = offer.account.account();
     let genesis = chain.ledger().genesis_hash();
     let (peer_key, peer_signature) = PeerSignature::sign(&offer.peer_seed, &peer_binding_message(&genesis, &account));
+    let addresses = offer.addresses.now()?;
     let state = chain.ledger().state();
     let call = match state.read::<ProviderNumbers>(&account)? {
         Some(number) => {
@@ -77,7 +91,7 @@ async fn record(chain: &Chain, submitter: &Submitter, offer: &Offer) -> anyhow::
             let update = UpdateProvider {
                 peer: (recorded.peer_key != peer_key).then_some((peer_key, peer_signature)),
                 service_key: (!is_served).then_some(offer.service_key),
-                addresses: (recorded.addresses != offer.addresses).then(|| offer.addresses.clone()),
+                addresses: (recorded.addresses != addresses).then_some(addresses),
                 ..UpdateProvider::default()
             };
             if update == UpdateProvider::default() {
@@ -102,7 +116,7 @@ async fn record(chain: &Chain, submitter: &Submitter, offer: &Offer) -> anyhow::
                 peer_key,
                 peer_signature,
                 service_key: offer.service_key,
-                addresses: offer.addresses.clone(),
+                addresses,
                 operator: offer.operator.clone(),
                 zone: offer.zone.clone(),
                 declared: offer.declared,

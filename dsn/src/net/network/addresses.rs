@@ -51,8 +51,8 @@ pub(crate) fn of_peer(address: &Multiaddr, peer: &PeerId) -> Option<Multiaddr> {
     }
 }
 
-/// Whether it leads through a relay.
-pub(crate) fn is_relayed(address: &Multiaddr) -> bool {
+/// Whether an address leads through a relay.
+pub fn is_relayed(address: &Multiaddr) -> bool {
     address.iter().any(|part| part == Protocol::P2pCircuit)
 }
 

@@ -89,11 +89,14 @@ impl Network {
         now.sort_by_cached_key(ToString::to_string);
         now.dedup();
         now.truncate(EXTERNAL_MAX);
-        let mut before = self.shared.external.lock();
-        for address in now.iter().filter(|address| !before.contains(address)) {
-            info!(%address, "others reach this peer there");
-        }
-        *before = now;
+        self.shared.external.send_if_modified(|before| {
+            for address in now.iter().filter(|address| !before.contains(address)) {
+                info!(%address, "others reach this peer there");
+            }
+            let differs = *before != now;
+            *before = now;
+            differs
+        });
     }
 
     /// Whether an address that this peer listens on is taken for one that others reach, without asking anybody.

@@ -16,8 +16,9 @@ pub(in crate::net) struct Shared {
     pub(super) connected: Mutex<ConnectedPeers>,
     pub(super) book: Mutex<PeerBook>,
     pub(super) counts: Mutex<NetworkCounts>,
-    pub(super) external: Mutex<Vec<Multiaddr>>,
+    pub(super) external: watch::Sender<Vec<Multiaddr>>,
     pub(super) gossip_peers: watch::Sender<usize>,
+    hides: bool,
 }
 
 impl Shared {
@@ -28,8 +29,9 @@ impl Shared {
             connected: Mutex::default(),
             book: Mutex::new(book),
             counts: Mutex::default(),
-            external: Mutex::default(),
+            external: watch::Sender::default(),
             gossip_peers: watch::Sender::new(0),
+            hides: settings.relay_only,
         }
     }
 
@@ -46,7 +48,17 @@ impl Shared {
     }
 
     pub(in crate::net) fn external(&self) -> Vec<Multiaddr> {
-        self.external.lock().clone()
+        self.external.borrow().clone()
+    }
+
+    /// Changes with [`external`](Self::external).
+    pub(in crate::net) fn watch_external(&self) -> watch::Receiver<Vec<Multiaddr>> {
+        self.external.subscribe()
+    }
+
+    /// Whether others are not to know where this peer is.
+    pub(in crate::net) const fn hides(&self) -> bool {
+        self.hides
     }
 
     pub(in crate::net) fn gossip_peers(&self) -> watch::Receiver<usize> {

@@ -24,6 +24,20 @@ impl Peer {
         self.inner.shared.external()
     }
 
+    /// Where others can be told to find this peer: nowhere, if it hides behind relays.
+    pub(crate) fn told_addresses(&self) -> Vec<Multiaddr> {
+        if self.inner.shared.hides() {
+            return Vec::new();
+        }
+        let external = self.external_addresses();
+        if external.is_empty() { self.listen_addresses() } else { external }
+    }
+
+    /// Changes with [`external_addresses`](Self::external_addresses).
+    pub fn watch_external_addresses(&self) -> watch::Receiver<Vec<Multiaddr>> {
+        self.inner.shared.watch_external()
+    }
+
     /// What its network did so far.
     pub fn network_counts(&self) -> NetworkCounts {
         self.inner.shared.counts()
