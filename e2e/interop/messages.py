@@ -1,4 +1,4 @@
-"""What peers say, as docs/spec/wire.md sections 1, 3, 4, 5 and 6 say."""
+"""What peers say, as docs/spec/wire.md sections 1 and 3 to 7 say."""
 
 import struct
 
@@ -6,7 +6,7 @@ REFUSALS = (
     "busy", "full", "not permitted", "unfunded", "expired", "not recorded", "mismatch", "out of bounds", "internal",
     "unrecorded",
 )  # fmt: skip
-REPLY_BYTES_MAX = 512
+REPLY_BYTES_MAX = 852
 
 
 class Refused(Exception):
@@ -41,6 +41,11 @@ def take_vec(message):
 
 def get_request(piece_hash, piece_bytes, start, end, window_bytes):
     return frame(piece_hash + struct.pack("<IIII", piece_bytes, start, end, window_bytes))
+
+
+def share_request(piece_hash, piece_bytes, start, end, window_bytes, addresses):
+    get = get_request(piece_hash, piece_bytes, start, end, window_bytes)[4:]
+    return frame(get + compact(len(addresses)) + b"".join(compact(len(one)) + one for one in addresses))
 
 
 def have_request(hashes):

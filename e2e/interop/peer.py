@@ -2,10 +2,12 @@
 """A peer of the storage network that is not ours: py-libp2p, and docs/spec/wire.md.
 
 Usage: peer.py ADDRESS GENESIS FILE_ID INDEX PIECE_HASH PIECE_BYTES PIECE
+       peer.py find ADDRESS GENESIS PEER_ID
 
 ADDRESS is a provider's TCP address with its peer id, PIECE where the fetched piece is written; hashes are hex. Pings the
 provider, reads what it says of itself, asks for the piece in all ways that wire.md knows, checks every byte, and puts the piece
-back. Prints one line for each thing that held, and ends with 1 at the first that does not.
+back. With `find` it asks a peer's Kademlia table for another peer instead, and prints the addresses that it is told. Prints one
+line for each thing that held, and ends with 1 at the first that does not.
 """
 
 import struct
@@ -14,6 +16,7 @@ import sys
 import blake3
 import multiaddr
 import trio
+import varint
 from libp2p import new_host
 from libp2p.crypto.ed25519 import create_new_key_pair
 from libp2p.custom_types import TProtocol
@@ -22,7 +25,9 @@ from libp2p.host.exceptions import StreamFailure
 from libp2p.host.ping import PingService
 from libp2p.identity.identify.identify import ID as IDENTIFY
 from libp2p.identity.identify.identify import parse_identify_response
+from libp2p.kad_dht.pb import kademlia_pb2 as kademlia
 from libp2p.network.stream.exceptions import StreamEOF
+from libp2p.peer.id import ID
 from libp2p.peer.peerinfo import info_from_p2p_addr
 
 import messages
@@ -63,8 +68,29 @@ class Provider:
         expect(await read_some(stream, 1) == b"", "nothing comes behind the last window")
         return data
 
+    async def share(self, piece_hash, piece_bytes, addresses):
+        """The variant of the answer to a request for all of a piece by one who says that it passes it on."""
+        request = messages.share_request(piece_hash, piece_bytes, 0, piece_bytes, WINDOW_BYTES, addresses)
+        _, name, _ = await self.ask("share", request, ("Found", "NotFound", "Refused", "Elsewhere"))
+        return name
+
+    async def find(self, peer_id):
+        """The addresses of a peer, as the table of the one that is asked has them."""
+        stream = await self.open("kad")
+        question = kademlia.Message(type=kademlia.Message.FIND_NODE, key=peer_id.to_bytes()).SerializeToString()
+        await stream.write(varint.encode(len(question)) + question)
+        length = 0
+        for place in range(4):
+            (byte,) = await read_exactly(stream, 1)
+            length |= (byte & 0x7F) << 7 * place
+            if byte < 0x80:
+                break
+        answer = kademlia.Message.FromString(await read_exactly(stream, length))
+        return [multiaddr.Multiaddr(one) for peer in answer.closerPeers if peer.id == peer_id.to_bytes() for one in peer.addrs]
+
     async def have(self, hashes):
-        _, _, fields = await self.ask("have", messages.have_request(hashes), ("Held", "Refused"))
+        _, name, fields = await self.ask("have", messages.have_request(hashes), ("Held", "Refused", "Kept"))
+        expect(name == "Held", f"a provider that has read nothing has nothing cached: {name}")
         bitmap, behind = messages.take_vec(fields)
         expect(not behind and len(bitmap) == -(-len(hashes) // 8), "a bit for each piece and no more")
         return [bitmap[at // 8] >> at % 8 & 1 == 1 for at in range(len(hashes))]
@@ -131,10 +157,10 @@ async def check_connection(provider):
         said += more
     identity = parse_identify_response(said)
     agent, version = identity.agent_version, identity.protocol_version
-    expect(version == "/piecewise/1", f"the protocol version is {version}")
+    expect(version == f"/piecewise/1/{provider.genesis.hex()[:16]}", f"the protocol version is {version}")
     expect(agent.startswith("piecewise/"), f"the agent is {agent}")
     spoken = set(identity.protocols)
-    wanted = {messages.protocol(provider.genesis, verb) for verb in ("put", "get", "have")}
+    wanted = {messages.protocol(provider.genesis, verb) for verb in ("put", "get", "have", "share")}
     wanted |= {"/ipfs/id/1.0.0", "/ipfs/ping/1.0.0"}
     expect(wanted <= spoken, f"it speaks {sorted(wanted - spoken)}")
     held(f"identify: {version}, {agent}")
@@ -163,6 +189,18 @@ async def check_get(provider, piece_hash, piece_bytes):
         expect(code == "out of bounds", f"{request} is refused as {code}")
     held("get: not found, and out of bounds")
     return piece
+
+
+async def check_share(provider, piece_hash, piece_bytes):
+    address = multiaddr.Multiaddr("/ip4/127.0.0.1/tcp/1").to_bytes()
+    said = await provider.share(piece_hash, piece_bytes, [address])
+    expect(said == "Found", f"who asks first is given the piece: {said}")
+    said = await provider.share(bytes(32), piece_bytes, [address])
+    expect(said == "NotFound", f"an unknown piece is not found: {said}")
+    for addresses in ([], [address] * 5, [b"\x05"], [address * 20]):
+        code = await refusal(provider.share(piece_hash, piece_bytes, addresses))
+        expect(code == "out of bounds", f"{addresses} are refused as {code}")
+    held("share: found, not found, and out of bounds")
 
 
 async def check_have(provider, piece_hash):
@@ -205,13 +243,28 @@ async def run(address, genesis, file_id, index, piece_hash, piece_bytes, path):
             await check_connection(provider)
             piece = await check_get(provider, piece_hash, piece_bytes)
             await check_have(provider, piece_hash)
+            await check_share(provider, piece_hash, piece_bytes)
             await check_put(provider, file_id, index, piece)
     with open(path, "wb") as file:
         file.write(piece)
     held("all")
 
 
+async def find(address, genesis, peer_id):
+    host = new_host(key_pair=create_new_key_pair(), muxer_preference="YAMUX")
+    with trio.fail_after(DEADLINE_S):
+        async with host.run(listen_addrs=[]):
+            target = info_from_p2p_addr(multiaddr.Multiaddr(address))
+            await host.connect(target)
+            for found in await Provider(host, target.peer_id, genesis).find(peer_id):
+                held(f"found at {found}")
+
+
 def main():
+    if sys.argv[1] == "find":
+        _, _, address, genesis, peer_id = sys.argv
+        trio.run(find, address, bytes.fromhex(genesis), ID.from_base58(peer_id))
+        return
     address, genesis, file_id, index, piece_hash, piece_bytes, path = sys.argv[1:]
     hashes = [bytes.fromhex(text) for text in (genesis, file_id, piece_hash)]
     trio.run(run, address, hashes[0], hashes[1], int(index), hashes[2], int(piece_bytes), path)

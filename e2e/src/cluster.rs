@@ -85,6 +85,7 @@ pub struct Cluster {
     members: Vec<Member>,
     chain: String,
     args: Vec<String>,
+    introduced: bool,
     folder: PathBuf,
     _temporary: Option<tempfile::TempDir>,
 }
@@ -126,7 +127,8 @@ impl Cluster {
                 path.to_str().context("the folder's name is not text")?.to_owned()
             }
         };
-        let mut cluster = Self { members: Vec::new(), chain, args: Vec::new(), folder, _temporary: temporary };
+        let mut cluster =
+            Self { members: Vec::new(), chain, args: Vec::new(), introduced: true, folder, _temporary: temporary };
         let ports = free_ports(parts.len() * PORTS_PER_MEMBER)?;
         for (part, ports) in parts.iter().zip(ports.as_chunks().0) {
             cluster.add(*part, *ports)?;
@@ -137,6 +139,11 @@ impl Cluster {
     /// Gives every node these arguments too.
     pub fn give(&mut self, args: &[&str]) {
         self.args.extend(args.iter().map(ToString::to_string));
+    }
+
+    /// Tells storage peers nothing of each other from now on: they have to find each other. Consensus peers stay named.
+    pub const fn do_not_introduce(&mut self) {
+        self.introduced = false;
     }
 
     /// Adds a node; its index.
@@ -178,7 +185,8 @@ impl Cluster {
         command.args(["--chain", &self.chain, "--base-path"]).arg(&member.base);
         let [consensus, dsn, rpc] = member.ports.map(|port| port.to_string());
         command.args(["--name", &member.name, "--gateway", "--prometheus-port", "0", "--rpc-port", &rpc]);
-        command.args(["--port", &consensus, "--dsn-port", &dsn]);
+        // Networks of one genesis that run side by side must not find each other.
+        command.args(["--port", &consensus, "--dsn-port", &dsn, "--no-mdns"]);
         if let Some(name) = member.part.validator().and_then(|number| dev_keys::NAMES.get(number)) {
             command.args([format!("--{}", name.to_lowercase()), "--validator".into()]);
         }
@@ -189,7 +197,7 @@ impl Cluster {
         for (_, other) in others() {
             command.args(other.consensus_address().iter().flat_map(|address| ["--consensus-peers", address]));
         }
-        for (_, other) in others() {
+        for (_, other) in others().filter(|_| self.introduced) {
             command.args(other.storage_address().iter().flat_map(|address| ["--bootnodes", address]));
         }
         command.args(&self.args);
@@ -203,9 +211,17 @@ impl Cluster {
     /// # Errors
     /// If it cannot be started.
     pub fn spawn(&self, index: usize) -> anyhow::Result<Node> {
+        self.spawn_as(index, &mut self.command(index))
+    }
+
+    /// As [`spawn`](Self::spawn), with a command that was changed.
+    ///
+    /// # Errors
+    /// The same.
+    pub fn spawn_as(&self, index: usize, command: &mut Command) -> anyhow::Result<Node> {
         let path = self.members[index].base.join("node.log");
         let log: File = OpenOptions::new().create(true).append(true).open(path)?;
-        Node::spawn(&mut self.command(index), Some(log))
+        Node::spawn(command, Some(log))
     }
 
     /// Starts a node and waits until it answers.
@@ -233,14 +249,16 @@ impl Cluster {
 
 impl Member {
     /// Where its consensus port is, if it is a validator: their peer keys are known.
-    fn consensus_address(&self) -> Option<String> {
+    #[must_use]
+    pub fn consensus_address(&self) -> Option<String> {
         let name = self.part.validator().and_then(|number| dev_keys::NAMES.get(number))?;
         let peer = PeerKey::of_secret(&dev_keys::consensus_peer_seed(name));
         Some(format!("/ip4/127.0.0.1/tcp/{}/p2p/{peer}", self.ports[0]))
     }
 
     /// Where its storage port is, if it is a provider: their peer keys are known.
-    fn storage_address(&self) -> Option<String> {
+    #[must_use]
+    pub fn storage_address(&self) -> Option<String> {
         let peer = PeerKey::of_secret(&dev_keys::provider_peer_seed(self.part.provider()?));
         Some(format!("/ip4/127.0.0.1/tcp/{}/p2p/{peer}", self.ports[1]))
     }

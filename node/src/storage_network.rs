@@ -156,7 +156,7 @@ impl StorageNetwork<'_> {
             bootnodes: of_spec.into_iter().chain(network.bootnodes.iter().cloned()).collect(),
             reserved: network.reserved_nodes.clone(),
             public_addresses: network.public_addr.clone(),
-            kademlia: true,
+            kademlia: !network.no_kademlia,
             mdns: network.finds_by_mdns(self.spec.chain_type),
             rendezvous_server: network.rendezvous_server,
             rendezvous: network.rendezvous.clone(),

@@ -4,6 +4,9 @@ use crate::pages::{check_examples, check_fields, labels, number, read};
 use dsn_messages::get::{GetReply, GetRequest, WINDOW_BYTES, WINDOW_BYTES_MAX, WINDOW_BYTES_MIN, windows};
 use dsn_messages::have::{HAVE_HASHES_MAX, HaveReply, HaveRequest};
 use dsn_messages::put::{PutAnswer, PutEnd, PutOpen, PutReply, UNIT_BYTES_MAX};
+use dsn_messages::share::{
+    SHARER_ADDRESS_BYTES_MAX, SHARER_ADDRESSES_MAX, SHARERS_NAMED_MAX, ShareReply, ShareRequest,
+};
 use dsn_messages::{Message, REFUSAL_TEXT_BYTES, RefusalCode};
 use parity_scale_codec::DecodeAll;
 use pieces::{CHUNK_BYTES, GROUP_BYTES, slice_bytes_max};
@@ -40,12 +43,14 @@ fn every_message_has_its_name_and_its_limit() {
         (row::<GetReply>("GetReply"), "answers"),
         (row::<HaveRequest>("HaveRequest"), "asks"),
         (row::<HaveReply>("HaveReply"), "answers"),
+        (row::<ShareRequest>("ShareRequest"), "asks"),
+        (row::<ShareReply>("ShareReply"), "answers"),
     ];
     for (row, direction) in &rows {
         let row = row.replace("{}", direction);
         assert!(page.contains(&row), "not in the page: {row}");
     }
-    let of_code = ["put", "get", "have"].map(|verb| read(&format!("dsn-messages/src/{verb}.rs")));
+    let of_code = ["put", "get", "have", "share"].map(|verb| read(&format!("dsn-messages/src/{verb}.rs")));
     let count: usize = of_code.iter().map(|source| source.matches("impl Message for ").count()).sum();
     assert_eq!(count, rows.len(), "a message is not in this test");
 }
@@ -68,6 +73,8 @@ fn every_table_has_the_fields_of_its_struct() {
     for (path, name) in [
         ("dsn-messages/src/get.rs", "GetRequest"),
         ("dsn-messages/src/have.rs", "HaveRequest"),
+        ("dsn-messages/src/share.rs", "ShareRequest"),
+        ("dsn-messages/src/share.rs", "Sharer"),
         ("dsn-messages/src/put.rs", "PutOpen"),
         ("dsn-messages/src/refusal.rs", "Refusal"),
         ("runtime/src/types/intent.rs", "UploadIntent"),
@@ -82,6 +89,9 @@ fn limits_are_those_of_the_code() {
     let page = page();
     let is = |name, expected: u64| assert_eq!(number(&page, name), expected, "{name}");
     is("HAVE_HASHES_MAX", HAVE_HASHES_MAX.try_into().unwrap());
+    is("SHARER_ADDRESSES_MAX", SHARER_ADDRESSES_MAX.try_into().unwrap());
+    is("SHARER_ADDRESS_BYTES_MAX", SHARER_ADDRESS_BYTES_MAX.try_into().unwrap());
+    is("SHARERS_NAMED_MAX", SHARERS_NAMED_MAX.try_into().unwrap());
     is("WINDOW_BYTES_MIN", WINDOW_BYTES_MIN.into());
     is("WINDOW_BYTES_MAX", WINDOW_BYTES_MAX.into());
     is("WINDOW_BYTES", WINDOW_BYTES.into());

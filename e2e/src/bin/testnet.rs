@@ -74,17 +74,19 @@ async fn stand(cluster: &Cluster, nodes: &mut [Node]) -> anyhow::Result<()> {
             "rpc": node.url(),
             "pid": node.pid(),
             "basePath": member.base,
-            // Starts it again after it was killed.
-            "command": words(&cluster.command(index)),
         });
+        let again = member.base.join("start.sh");
+        std::fs::write(&again, script(&cluster.command(index))).with_context(|| again.display().to_string())?;
         println!("{line}");
     }
     Ok(())
 }
 
-fn words(command: &Command) -> Vec<String> {
+/// Starts a node again after it was killed.
+fn script(command: &Command) -> String {
     let words = [command.get_program()].into_iter().chain(command.get_args());
-    words.map(|word| word.to_string_lossy().into_owned()).collect()
+    let quoted = words.map(|word| format!("'{}'", word.to_string_lossy().replace('\'', "'\\''")));
+    format!("#!/bin/sh\nexec {}\n", quoted.collect::<Vec<_>>().join(" "))
 }
 
 async fn until<F: Future<Output = anyhow::Result<bool>>>(holds: impl Fn() -> F) -> anyhow::Result<()> {

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Output, Stdio};
 use std::time::Duration;
 
+use e2e::cluster::{Cluster, Part};
 use e2e::{Network, bytes};
 use serde_json::json;
 use tokio::process::Command;
@@ -17,7 +18,8 @@ const REQUIRED: &str = "PIECEWISE_INTEROP_REQUIRED";
 /// A download or a peer that hangs ends here.
 const DEADLINE: Duration = Duration::from_secs(180);
 /// What the peer has to show, each in a line of its own.
-const SHOWN: [&str; 10] = ["connected", "ping", "identify", "another chain", "get", "get", "get", "have", "put", "put"];
+const SHOWN: [&str; 11] =
+    ["connected", "ping", "identify", "another chain", "get", "get", "get", "have", "share", "put", "put"];
 
 fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("interop")
@@ -88,16 +90,42 @@ async fn a_peer_that_is_not_ours_gets_a_piece_and_puts_it_back_knowing_only_the_
     let address = addresses.into_iter().find(|address| address.starts_with("/ip4/") && address.contains("/tcp/"));
     let hex = |value: &serde_json::Value| value.as_str().unwrap().trim_start_matches("0x").to_owned();
     let fetched = environment.path().join("piece");
-    let mut peer = Command::new(python);
+    let mut peer = Command::new(&python);
     peer.arg(folder().join("peer.py"));
     peer.arg(format!("{}/p2p/{}", address.unwrap(), piece["peerId"].as_str().unwrap()));
     peer.args([hex(&genesis), hex(&file), "1".into(), hex(&piece["hash"]), piece["size"].to_string()]).arg(&fetched);
     let output = run(&mut peer).await.unwrap_or_else(|why| panic!("{why}"));
+    finds_others(&python).await;
     let said = String::from_utf8(output.stdout).unwrap();
     let lines: Vec<&str> = said.lines().filter_map(|line| line.strip_prefix("ok: ")).collect();
     assert_eq!(lines.len(), SHOWN.len() + 1, "{said}");
     assert!(lines.iter().zip(SHOWN).all(|(line, shown)| line.starts_with(shown)), "{said}");
     assert!(std::fs::read(fetched).unwrap() == second_piece(&data), "the piece is not every second unit of the file");
+}
+
+/// Of two nodes that know each other, the peer that is not ours asks one where the other is.
+async fn finds_others(python: &Path) {
+    let mut cluster = Cluster::like_local(&[Part::Full, Part::Full], |_| {}).unwrap();
+    cluster.do_not_introduce();
+    let mut asked = cluster.start(0).unwrap();
+    let listens = asked.ok("system_localListenAddresses", json!([])).await.unwrap();
+    let address = listens[0].as_str().unwrap().to_owned();
+    let mut command = cluster.command(1);
+    let mut other = cluster.spawn_as(1, command.args(["--bootnodes", &address])).unwrap();
+    other.is_ready().unwrap();
+    let id = other.ok("system_localPeerId", json!([])).await.unwrap();
+    asked.has_said(&format!("met a peer peer={}", id.as_str().unwrap())).unwrap();
+    let genesis = asked.ok("chain_getBlockHash", json!([0])).await.unwrap();
+    let mut peer = Command::new(python);
+    peer.arg(folder().join("peer.py")).args(["find", &address, genesis.as_str().unwrap().trim_start_matches("0x")]);
+    let output = run(peer.arg(id.as_str().unwrap())).await.unwrap_or_else(|why| panic!("{why}"));
+    let said = String::from_utf8(output.stdout).unwrap();
+    let listens = other.ok("system_localListenAddresses", json!([])).await.unwrap();
+    let listens = listens.as_array().unwrap().iter().map(|address| address.as_str().unwrap());
+    for address in listens {
+        let address = address.split_once("/p2p/").unwrap().0;
+        assert!(said.lines().any(|line| line.starts_with(&format!("ok: found at {address}"))), "{address}: {said}");
+    }
 }
 
 #[tokio::test]

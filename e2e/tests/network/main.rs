@@ -2,6 +2,12 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test stops where its claim breaks")]
 
 mod agree;
+mod discovery;
 mod faults;
+mod hostile;
+mod namespaces;
+mod popular;
+mod strangers;
 mod sync;
+mod testnet;
 mod world;

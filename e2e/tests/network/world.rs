@@ -49,10 +49,23 @@ impl World {
         }
     }
 
+    /// Starts a node with more arguments than its command has, and waits until it answers.
+    pub fn start_with(&mut self, index: usize, args: &[&str]) {
+        let mut command = self.cluster.command(index);
+        command.args(args);
+        self.nodes[index] = Some(self.cluster.spawn_as(index, &mut command).unwrap());
+        self.node(index).is_ready().unwrap();
+    }
+
+    /// Adds a node, which does not run yet; its index.
+    pub fn add(&mut self, part: Part) -> usize {
+        self.nodes.push(None);
+        self.cluster.join(part).unwrap()
+    }
+
     /// Adds a node and starts it; its index.
     pub fn join(&mut self, part: Part) -> usize {
-        let index = self.cluster.join(part).unwrap();
-        self.nodes.push(None);
+        let index = self.add(part);
         self.start(&[index]);
         index
     }
@@ -95,6 +108,49 @@ impl World {
         for index in indices {
             self.node(*index).has_said("the ledger has this provider and its addresses").unwrap();
         }
+    }
+
+    /// Where its storage peer is, with its peer id.
+    pub async fn storage_address(&mut self, index: usize) -> String {
+        let addresses = self.node(index).ok("system_localListenAddresses", json!([])).await.unwrap();
+        addresses[0].as_str().unwrap().to_owned()
+    }
+
+    pub async fn peer_id(&mut self, index: usize) -> String {
+        self.node(index).ok("system_localPeerId", json!([])).await.unwrap().as_str().unwrap().to_owned()
+    }
+
+    /// Hash of the genesis, without `0x`.
+    pub async fn genesis(&mut self, index: usize) -> String {
+        let hash = self.node(index).ok("chain_getBlockHash", json!([0])).await.unwrap();
+        hash.as_str().unwrap().trim_start_matches("0x").to_owned()
+    }
+
+    /// A counter or gauge, by its name and labels as they are served.
+    pub async fn metric(&mut self, index: usize, name: &str) -> u64 {
+        let url = self.node(index).metrics_url().unwrap().to_owned();
+        let client = reqwest::Client::builder().no_proxy().build().unwrap();
+        let text = client.get(format!("{url}/metrics")).send().await.unwrap().text().await.unwrap();
+        let value = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+        value.unwrap_or_else(|| panic!("no {name} in {text}")).parse().unwrap()
+    }
+
+    /// As [`submit`](Self::submit), for larger files.
+    pub async fn submit_over_http(&mut self, index: usize, data: &[u8]) -> Value {
+        let put = self.node(index).http(reqwest::Method::PUT, "/v1/files").body(data.to_vec());
+        put.send().await.unwrap().error_for_status().unwrap().json().await.unwrap()
+    }
+
+    /// The file as each of these nodes gives it when all are asked at the same time.
+    pub async fn download_at_once(&mut self, indices: &[usize], file: &str) -> Vec<Vec<u8>> {
+        let mut downloads = Vec::new();
+        for index in indices {
+            let get = self.node(*index).http(reqwest::Method::GET, &format!("/v1/files/{file}"));
+            let answer =
+                async move { get.send().await.unwrap().error_for_status().unwrap().bytes().await.unwrap().to_vec() };
+            downloads.push(answer);
+        }
+        futures::future::join_all(downloads).await
     }
 
     pub async fn submit(&mut self, index: usize, data: &[u8]) -> Value {

@@ -38,6 +38,9 @@ pub struct NetworkArgs {
     /// Do not, on a local chain.
     #[arg(long, conflicts_with = "mdns")]
     pub no_mdns: bool,
+    /// Take no part in the table by which storage network peers find each other.
+    #[arg(long)]
+    pub no_kademlia: bool,
     /// Be a point where storage network peers meet that know nobody yet: the tracker of other networks.
     #[arg(long)]
     pub rendezvous_server: bool,

@@ -95,8 +95,18 @@ pub(crate) struct Entry {
     /// Is dialed whenever it is lost, and never forgotten.
     pub(crate) pinned: bool,
     last_seen_s: u64,
+    is_met: bool,
     failures: u32,
     dial_at: Duration,
+}
+
+/// What is new about a peer that was met.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Met {
+    /// It was not known, and is now.
+    pub(crate) is_new: bool,
+    /// It was not met before, since the start; who told of it.
+    pub(crate) first_by: Option<FoundBy>,
 }
 
 /// Peers by id, at most so many.
@@ -141,7 +151,6 @@ impl PeerBook {
     }
 
     /// A peer was of this chain at `unix_s`, and reached by `address` if this side dialed. It says where it listens.
-    /// True if it was not known and is now.
     pub(crate) fn met(
         &mut self,
         peer: PeerId,
@@ -149,10 +158,10 @@ impl PeerBook {
         listens: &[Multiaddr],
         found: FoundBy,
         unix_s: u64,
-    ) -> bool {
+    ) -> Met {
         let is_new = !self.peers.contains_key(&peer);
         if peer == self.own || (is_new && !self.make_room(unix_s)) {
-            return false;
+            return Met::default();
         }
         let entry = self.peers.entry(peer).or_insert_with(|| Entry::new(found));
         (entry.last_seen_s, entry.failures) = (unix_s, 0);
@@ -161,7 +170,8 @@ impl PeerBook {
             entry.confirm(address);
         }
         self.changed = true;
-        is_new
+        let is_first = !std::mem::replace(&mut entry.is_met, true);
+        Met { is_new, first_by: is_first.then_some(entry.found) }
     }
 
     /// A dial failed, or the connection with a pinned peer was lost: not before a while.
@@ -270,7 +280,16 @@ impl PeerBook {
 impl Entry {
     fn new(found: FoundBy) -> Self {
         let dial_at = Duration::ZERO;
-        Self { addresses: Vec::new(), confirmed: 0, found, pinned: false, last_seen_s: 0, failures: 0, dial_at }
+        Self {
+            addresses: Vec::new(),
+            confirmed: 0,
+            found,
+            pinned: false,
+            last_seen_s: 0,
+            is_met: false,
+            failures: 0,
+            dial_at,
+        }
     }
 
     /// An address that somebody named. Those that worked stay before it.

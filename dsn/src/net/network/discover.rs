@@ -63,8 +63,11 @@ impl Network {
             info.listen_addrs.iter().filter_map(|address| super::addresses::of_peer(address, &peer)).collect();
         let listens = self.believed(&own, found);
         let dialed = dialed.and_then(|address| super::addresses::of_peer(&address, &peer));
-        if self.shared.book.lock().met(peer, dialed.as_ref(), &listens, found, unix_s()) {
-            info!(%peer, by = %found, "met a peer");
+        let met = self.shared.book.lock().met(peer, dialed.as_ref(), &listens, found, unix_s());
+        if let Some(by) = met.first_by {
+            info!(%peer, %by, "met a peer");
+        }
+        if met.is_new {
             self.shared.count_found(found);
         }
         self.consider_keeping(swarm, &peer);

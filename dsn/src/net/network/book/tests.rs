@@ -1,7 +1,7 @@
 #![allow(clippy::unwrap_used, reason = "tests may panic")]
 
 use super::super::addresses::block;
-use super::{ADDRESSES_KNOWN_MAX, FoundBy, PeerBook};
+use super::{ADDRESSES_KNOWN_MAX, FoundBy, Met, PeerBook};
 use libp2p::{Multiaddr, PeerId};
 use std::time::Duration;
 
@@ -70,7 +70,8 @@ fn a_flood_of_made_up_peers_pushes_nobody_out_who_was_seen() {
     }
     assert_eq!(book.len(), 50);
     // There is room for who was seen, however many were made up.
-    assert!(book.met(PeerId::random(), None, &[address(1, 2, 3)], FoundBy::Inbound, 6));
+    let met = book.met(PeerId::random(), None, &[address(1, 2, 3)], FoundBy::Inbound, 6);
+    assert_eq!(met, Met { is_new: true, first_by: Some(FoundBy::Inbound) });
     assert_eq!(book.len(), 50);
     assert!(friends.iter().chain([&boot]).all(|peer| book.get(peer).is_some()));
 }
