@@ -7,6 +7,7 @@
 //! Measured twice: as the dev chain is, whose peers meet in memory, and with all of them on sockets, as on machines of
 //! their own.
 
+#[allow(dead_code, reason = "other benches use the rest")]
 mod common;
 
 use std::fs::File;

@@ -4,8 +4,6 @@
 mod agree;
 mod discovery;
 mod faults;
-mod hostile;
-mod namespaces;
 mod popular;
 mod strangers;
 mod sync;
