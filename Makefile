@@ -1,9 +1,15 @@
 # Everything a newcomer and the CI run. `make deps` comes first in each: RocksDB's bindings need libclang.
 
-.PHONY: run test deps fmt lint bench fuzz golden
+.PHONY: run testnet test deps fmt lint bench fuzz golden
 
 run: deps
 	cargo run --release --bin node -- --chain dev
+
+# Four validators and eight providers on this machine, each a process: one line of JSON for each once all are ready; Ctrl-C
+# stops them. `make testnet BASE=folder` keeps what they have.
+testnet: deps
+	@cargo build --release --locked --quiet --bin node --bin testnet
+	@exec $(or $(CARGO_TARGET_DIR),target)/release/testnet $(if $(BASE),--base-path "$(BASE)")
 
 # The layer that plays a power cut is preloaded, not linked, so that cargo does not build it for a test by itself.
 test: deps

@@ -106,7 +106,8 @@ def main():
         ("put.open.intent", "put.open.recorded"), ("put.reply.accepted", "put.reply.refused"), ("put.end",),
         ("put.answer.committed", "put.answer.restored", "put.answer.refused"), ("get.request",),
         ("get.reply.found", "get.reply.not_found", "get.reply.refused"), ("have.request",),
-        ("have.reply.held", "have.reply.refused"),
+        ("have.reply.held", "have.reply.refused", "have.reply.kept"), ("share.request",),
+        ("share.reply.found", "share.reply.not_found", "share.reply.refused", "share.reply.elsewhere"),
     ]
     for kind, names in enumerate(messages):
         for name in names:

@@ -1,7 +1,7 @@
 //! The well-known keys of the presets: anybody can derive them, so they guard nothing.
 //!
 //! Accounts are Substrate's development accounts; providers, service keys and consensus keys are derived from the same
-//! phrase. Peer keys are ed25519, which Substrate's derivation does not cover, so their seeds are hashes of a name.
+//! phrase. Peer keys, of the storage network and of consensus, are ed25519, which Substrate's derivation does not cover, so their seeds are hashes of a name.
 
 use runtime::crypto::{KeyPair, KeyTextError};
 
@@ -52,4 +52,10 @@ pub fn service_key(index: u32) -> Result<KeyPair, KeyTextError> {
 #[must_use]
 pub fn provider_peer_seed(index: u32) -> [u8; 32] {
     blake3::derive_key("piecewise development peer seed v1", format!("provider {index}").as_bytes())
+}
+
+/// Ed25519 seed of the consensus network's peer of the validator of this name.
+#[must_use]
+pub fn consensus_peer_seed(name: &str) -> [u8; 32] {
+    blake3::derive_key("piecewise development peer seed v1", format!("validator {name}").as_bytes())
 }

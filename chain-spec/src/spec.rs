@@ -29,6 +29,9 @@ pub struct ChainSpec {
     /// Multiaddresses with `/p2p` of nodes to try first.
     #[serde(default)]
     pub boot_nodes: Vec<String>,
+    /// Multiaddresses over TCP with `/p2p` of nodes whose consensus port lets others follow the chain.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub consensus_peers: Vec<String>,
     /// How long the engine waits.
     #[serde(default)]
     pub consensus: ConsensusTimeouts,

@@ -16,10 +16,11 @@ use crate::error::StartError;
 /// `arc_malachitebft_network` reports, at error level and about six times per height, that a validator alone has no
 /// peers to publish to (`Error publishing message: NoPeersSubscribedToTopic`), and cannot be told to tell that from
 /// anything else. What matters of it (a listening address that is taken, an engine that dies) this crate reports
-/// itself. The other targets narrate every round at info level.
+/// itself. `arc_malachitebft_discovery` warns four times of each peer that goes. The other targets narrate every round at
+/// info level.
 pub const LOG_DIRECTIVES: &[&str] = &[
     "arc_malachitebft_network=off",
-    "arc_malachitebft_discovery=warn",
+    "arc_malachitebft_discovery=error",
     "arc_malachitebft_engine=warn",
     "arc_malachitebft_core_consensus=warn",
     "arc_malachitebft_core_driver=warn",
@@ -37,8 +38,10 @@ pub struct ConsensusConfig {
     pub moniker: String,
     /// Where to listen, over TCP; port 0 takes any.
     pub listen: SocketAddr,
-    /// Peers to stay connected to: multiaddresses over TCP that end in `/p2p/PEER-ID`. Nobody else is let in.
+    /// Peers to stay connected to: multiaddresses over TCP that end in `/p2p/PEER-ID`.
     pub peers: Vec<String>,
+    /// Whether nobody but `peers` is let in: a validator behind nodes that follow for it.
+    pub peers_only: bool,
     /// Folder of the write-ahead log and the guard file; made if absent. Never copy it to a second machine.
     pub data_dir: PathBuf,
     /// The key to vote with; none follows the chain without voting.
@@ -126,6 +129,7 @@ impl ConsensusConfig {
             moniker: "dev".into(),
             listen,
             peers: Vec::new(),
+            peers_only: false,
             data_dir,
             validator: Some(validator),
             network_secret,

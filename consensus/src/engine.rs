@@ -1,6 +1,7 @@
 //! Assembles Malachite: its configuration, its actors, and the watch over how it ends.
 
-use std::path::Path;
+use std::collections::BTreeSet;
+use std::path::PathBuf;
 
 use malachite::app::config::{
     ChannelNames, ConsensusConfig as EngineConsensusConfig, DiscoveryConfig, NodeConfig, P2pConfig, ProtocolNames,
@@ -9,6 +10,7 @@ use malachite::app::config::{
 use malachite::app::engine::util::events::Event;
 use malachite::app::events::TxEvent;
 use malachite::app::net::Multiaddr;
+use malachite::app::types::PeerId;
 use malachite::app::types::codec::Codec;
 use malachite::app::types::core::ValueOrigin;
 use malachite::{
@@ -23,6 +25,7 @@ use crate::codec::{WireCodec, limits};
 use crate::config::{ConsensusConfig, keypair, peer_key};
 use crate::context::ChainContext;
 use crate::error::{EndReason, StartError, chain};
+use crate::heights::{ListeningCodec, PeerHeights};
 use crate::signing::{ConsensusSigner, ConsensusVerifier, proof_of_validator};
 use crate::types::Address;
 
@@ -32,7 +35,7 @@ const CONNECTIONS_PER_IP: usize = 100;
 const REQUESTS: usize = 16;
 
 /// What the engine reads its configuration from.
-struct Settings {
+pub struct Settings {
     moniker: String,
     consensus: EngineConsensusConfig,
     sync: ValueSyncConfig,
@@ -60,23 +63,37 @@ impl NodeConfig for Settings {
     }
 }
 
+/// What an engine is built from.
+pub struct Plan {
+    /// The node's configuration.
+    pub config: ConsensusConfig,
+    /// Hash of header 0.
+    pub genesis: BlockHash,
+    /// The guarded key, if the node votes.
+    pub signer: Option<ConsensusSigner>,
+    /// Where the write-ahead log goes.
+    pub log: PathBuf,
+    /// Where the engine's codec writes down how far peers say that they are.
+    pub heights: PeerHeights,
+}
+
 /// Starts the engine's actors. They wait for the host's answer to `ConsensusReady`.
-pub async fn build(
-    config: &ConsensusConfig,
-    genesis: BlockHash,
-    signer: Option<&ConsensusSigner>,
-    log: &Path,
-) -> Result<(Channels<ChainContext>, EngineHandle), StartError> {
-    let settings = settings(config, &genesis)?;
+///
+/// # Errors
+/// [`StartError`] if the configuration is not one, or the engine refuses it.
+pub async fn build(plan: Plan) -> Result<(Channels<ChainContext>, EngineHandle), StartError> {
+    let Plan { config, genesis, signer, log, heights } = plan;
+    let settings = settings(&config, &genesis)?;
+    let identity = identity(&config, signer.as_ref()).await?;
     let verifier = Box::new(ConsensusVerifier::new(genesis));
-    let address = Address(signer.map_or_else(|| stand_in(config), ConsensusSigner::account));
+    let address = Address(signer.as_ref().map_or_else(|| stand_in(&config), ConsensusSigner::account));
     let consensus = match signer {
-        Some(signer) => ConsensusContext::new_validator(address, verifier, Box::new(signer.clone())),
+        Some(signer) => ConsensusContext::new_validator(address, verifier, Box::new(signer)),
         None => ConsensusContext::new_full_node(address, verifier),
     };
     EngineBuilder::new(ChainContext::new(genesis), settings)
-        .with_default_wal(WalContext::new(log.to_owned(), WireCodec))
-        .with_default_network(NetworkContext::new(identity(config, signer).await?, WireCodec))
+        .with_default_wal(WalContext::new(log, WireCodec))
+        .with_default_network(NetworkContext::new(identity, ListeningCodec::new(heights)))
         .with_default_sync(SyncContext::new(WireCodec))
         .with_default_consensus(consensus)
         .with_default_request(RequestContext::new(REQUESTS))
@@ -90,7 +107,14 @@ fn stand_in(config: &ConsensusConfig) -> AccountId {
     AccountId::from_bytes(*peer_key(&config.network_secret).as_bytes())
 }
 
-async fn identity(config: &ConsensusConfig, signer: Option<&ConsensusSigner>) -> Result<NetworkIdentity, StartError> {
+/// What the node shows its peers: its network key and, of a validator, the proof that binds the two keys.
+///
+/// # Errors
+/// [`StartError::Engine`] if the proof cannot be signed.
+pub async fn identity(
+    config: &ConsensusConfig,
+    signer: Option<&ConsensusSigner>,
+) -> Result<NetworkIdentity, StartError> {
     let keypair = keypair(&config.network_secret);
     let moniker = config.moniker.clone();
     let (Some(signer), Some(validator)) = (signer, config.validator.as_ref()) else {
@@ -103,12 +127,16 @@ async fn identity(config: &ConsensusConfig, signer: Option<&ConsensusSigner>) ->
     Ok(NetworkIdentity::new_validator(moniker, keypair, validator.account.to_string(), proof))
 }
 
-fn settings(config: &ConsensusConfig, genesis: &BlockHash) -> Result<Settings, StartError> {
+/// The engine's configuration for this node of the chain with this genesis.
+///
+/// # Errors
+/// [`StartError`] if an address or a size is not one.
+pub fn settings(config: &ConsensusConfig, genesis: &BlockHash) -> Result<Settings, StartError> {
     let peers = config.peers.iter().map(|address| peer(address));
     let p2p = P2pConfig {
         listen_addr: listen(config)?,
         persistent_peers: peers.collect::<Result<_, _>>()?,
-        persistent_peers_only: true,
+        persistent_peers_only: config.peers_only,
         discovery: DiscoveryConfig {
             enabled: false,
             max_connections_per_ip: CONNECTIONS_PER_IP,
@@ -161,6 +189,15 @@ fn listen(config: &ConsensusConfig) -> Result<Multiaddr, StartError> {
     text.parse().map_err(|error| StartError::Config(format!("listening address {text}: {error}")))
 }
 
+/// The peers that the configuration names.
+pub fn named_peers(config: &ConsensusConfig) -> Result<BTreeSet<PeerId>, StartError> {
+    let named = config.peers.iter().map(|address| {
+        let id = peer(address)?.to_string().rsplit_once("/p2p/").and_then(|(_, id)| id.parse().ok());
+        id.ok_or_else(|| StartError::Peer { address: address.clone(), why: "it must end in a peer id".into() })
+    });
+    named.collect()
+}
+
 fn peer(address: &str) -> Result<Multiaddr, StartError> {
     let refuse = |why: String| StartError::Peer { address: address.to_owned(), why };
     let parsed: Multiaddr = address.parse().map_err(|error| refuse(format!("{error}")))?;
@@ -183,7 +220,10 @@ pub async fn watch(events: TxEvent<ChainContext>, alarms: mpsc::Sender<EndReason
     drop(events);
     loop {
         let reason = match receiver.recv().await {
-            Ok(event) => reason(&event),
+            Ok(event) => {
+                tell(&event);
+                reason(&event)
+            }
             Err(broadcast::error::RecvError::Lagged(_)) => None,
             Err(broadcast::error::RecvError::Closed) => return,
         };
@@ -192,6 +232,14 @@ pub async fn watch(events: TxEvent<ChainContext>, alarms: mpsc::Sender<EndReason
         {
             return;
         }
+    }
+}
+
+/// What shows an operator that a height stands still.
+fn tell(event: &Event<ChainContext>) {
+    if let Event::RepublishVote(vote) = event {
+        let (height, round) = (vote.message.height, vote.message.round);
+        tracing::debug!(%height, %round, "too few votes came; this node's own is sent again");
     }
 }
 

@@ -24,6 +24,7 @@ use crate::application::{Application, ApplicationError, Candidate, HeadInfo, Wor
 use crate::config::Timeouts;
 use crate::context::{ChainContext, ConsensusHeight};
 use crate::error::{EndReason, chain};
+use crate::heights::PeerHeights;
 use crate::signing::ConsensusSigner;
 use crate::stream::{PartStreams, StreamLimits};
 use crate::types::{Address, BlockRef, Validators};
@@ -40,6 +41,7 @@ pub struct Setting {
     pub genesis: BlockHash,
     pub signer: Option<ConsensusSigner>,
     pub network: mpsc::Sender<NetworkMsg<ChainContext>>,
+    pub heights: PeerHeights,
     pub idle: Duration,
     pub timeouts: Timeouts,
     pub part_bytes: u32,

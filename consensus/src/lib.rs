@@ -28,6 +28,7 @@ mod context;
 mod engine;
 mod error;
 mod guard;
+mod heights;
 mod host;
 mod log;
 mod metrics;
@@ -39,6 +40,7 @@ mod types;
 pub use application::{Application, ApplicationError, Candidate, HeadInfo, Verdict, WorkSignal};
 pub use config::{ConsensusConfig, LOG_DIRECTIVES, Timeouts, ValidatorKey, peer_key};
 pub use error::{EndReason, GuardError, StartError};
+pub use heights::PeerHeights;
 pub use metrics::write_metrics;
 pub use start::{ConsensusHandle, start};
 
@@ -54,4 +56,12 @@ pub mod formats {
     pub use malachite::app;
     pub use malachite_signing::{Signer, Verifier};
     pub use malachite_sync::{ValueRequest, ValueResponse};
+}
+
+/// How an engine is put together, for the tests that put one together wrongly.
+#[doc(hidden)]
+pub mod assembly {
+    pub use crate::engine::{Plan, build, identity, settings};
+    pub use crate::signing::ConsensusVerifier;
+    pub use crate::start::start_with;
 }

@@ -7,15 +7,17 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use malachite::EngineHandle;
+use malachite::{Channels, EngineHandle};
 use runtime::crypto::PeerKey;
 use runtime::types::{BlockHash, Height};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::application::{Application, WorkSignal};
 use crate::config::{ConsensusConfig, peer_key};
-use crate::engine;
+use crate::context::ChainContext;
+use crate::engine::{self, Plan};
 use crate::error::{EndReason, StartError, chain};
+use crate::heights::PeerHeights;
 use crate::host::{Head, Host, Inputs, Setting};
 use crate::log;
 use crate::signing::ConsensusSigner;
@@ -38,6 +40,7 @@ pub struct ConsensusHandle {
     stop: watch::Sender<bool>,
     ended: watch::Receiver<Option<EndReason>>,
     peer_key: PeerKey,
+    heights: PeerHeights,
 }
 
 impl ConsensusHandle {
@@ -57,6 +60,12 @@ impl ConsensusHandle {
         }
     }
 
+    /// How far peers say that they are.
+    #[must_use]
+    pub const fn peer_heights(&self) -> &PeerHeights {
+        &self.heights
+    }
+
     /// By its display, the peer id under which others reach this node.
     #[must_use]
     pub const fn peer_key(&self) -> PeerKey {
@@ -73,6 +82,22 @@ pub async fn start(
     work: Arc<dyn WorkSignal>,
     config: ConsensusConfig,
 ) -> Result<ConsensusHandle, StartError> {
+    start_with(application, work, config, engine::build).await
+}
+
+/// [`start`], with the engine's actors put together by the caller: tests build some that misbehave.
+///
+/// # Errors
+/// As [`start`].
+pub async fn start_with<Built>(
+    application: Arc<dyn Application>,
+    work: Arc<dyn WorkSignal>,
+    config: ConsensusConfig,
+    build: impl FnOnce(Plan) -> Built,
+) -> Result<ConsensusHandle, StartError>
+where
+    Built: Future<Output = Result<(Channels<ChainContext>, EngineHandle), StartError>>,
+{
     config.validate()?;
     let folder = &config.data_dir;
     std::fs::create_dir_all(folder).map_err(|source| StartError::Folder { path: folder.clone(), source })?;
@@ -86,7 +111,11 @@ pub async fn start(
         check_blocks(&head, signed)?;
     }
     mend_log(&folder.join(LOG_FILE), head.has_one_validator()).await;
-    let (channels, engine) = engine::build(&config, genesis, signer.as_ref(), &folder.join(LOG_FILE)).await?;
+    let heights = PeerHeights::new(engine::named_peers(&config)?);
+    let log = folder.join(LOG_FILE);
+    let plan =
+        Plan { config: config.clone(), genesis, signer: signer.clone(), log: log.clone(), heights: heights.clone() };
+    let (channels, engine) = build(plan).await?;
 
     let (alarm, alarms) = mpsc::channel(ALARMS);
     let watcher = tokio::spawn(engine::watch(channels.events, alarm.clone()));
@@ -99,6 +128,7 @@ pub async fn start(
         genesis,
         signer,
         network: channels.network,
+        heights: heights.clone(),
         idle: config.idle,
         timeouts: config.timeouts,
         part_bytes: config.part_bytes,
@@ -106,7 +136,6 @@ pub async fn start(
     };
     let inputs = Inputs { engine: channels.consensus, alarms, stop: stopped };
     let host = Host::new(setting, head, ready);
-    let log = folder.join(LOG_FILE);
     tokio::spawn(async move {
         let reason = supervise(host, inputs, engine, alarm).await;
         watcher.abort();
@@ -114,7 +143,7 @@ pub async fn start(
         end.send_replace(Some(reason));
     });
 
-    let handle = ConsensusHandle { stop, ended, peer_key: peer_key(&config.network_secret) };
+    let handle = ConsensusHandle { stop, ended, peer_key: peer_key(&config.network_secret), heights };
     tokio::select! {
         biased;
         Ok(()) = &mut is_ready => Ok(handle),

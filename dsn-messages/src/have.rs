@@ -1,8 +1,11 @@
 //! `have`: which of these pieces do you hold?
 //!
 //! ```text
-//! -> HaveRequest { hashes }      <- HaveReply::Held { bitmap } | Refused
+//! -> HaveRequest { hashes }      <- HaveReply::Held { bitmap } | Kept { held, cached } | Refused
 //! ```
+//!
+//! To hold a piece is to keep it for a promise. A piece that was read and is kept for a while is cached: it can be had,
+//! but nobody may count on it.
 
 #![expect(clippy::cast_possible_truncation, reason = "SCALE's derive casts the indices that are written here")]
 
@@ -38,6 +41,14 @@ pub enum HaveReply {
     /// No answer.
     #[codec(index = 1)]
     Refused(Refusal),
+    /// As [`HaveReply::Held`], where some of the pieces are cached.
+    #[codec(index = 2)]
+    Kept {
+        /// One bit for each piece that is held.
+        held: Vec<u8>,
+        /// One bit for each piece that is cached, whole.
+        cached: Vec<u8>,
+    },
 }
 
 impl Message for HaveReply {

@@ -6,6 +6,7 @@
 //! |---|---|---|
 //! | [`put`] | take this piece | a signed commitment, once it is on disk |
 //! | [`mod@get`] | give me this range of that piece | verified slices |
+//! | [`share`] | the same; I pass on what I read | verified slices, or others who read it |
 //! | [`have`] | which of these pieces do you hold? | one bit for each |
 //!
 //! Messages are SCALE in [frames](frame) of four bytes of length, big endian, and the message. The layouts are frozen by
@@ -21,6 +22,7 @@ pub mod get;
 pub mod have;
 pub mod put;
 mod refusal;
+pub mod share;
 
 pub use frame::{FrameError, FrameReader, Message, frame};
 pub use refusal::{REFUSAL_TEXT_BYTES, Refusal, RefusalCode};

@@ -9,9 +9,14 @@
 //!
 //! Every window was verified before it is here. At most [`PREFETCH_WINDOWS`] windows wait for each of the `k` columns;
 //! whoever does not read on stops the holders. Dropping a [`Stripes`] ends everything at once.
+//!
+//! A peer with a [cache](crate::cache) keeps what it reads, and reads there first what it has. To the holders it says
+//! that it will pass on what they give; a holder of a piece that many want names others who have it, and where those do
+//! not give it at once, the holder is asked again.
 
 mod column;
 mod plan;
+mod read;
 mod window;
 
 use crate::net::{Peer, PeerTarget};

@@ -3,15 +3,26 @@
 mod actor;
 mod behaviour;
 mod config;
+mod error;
+mod gossip;
 mod judged;
+mod keeper;
 mod neighbours;
+mod network;
 mod peer;
 mod permits;
+mod settings;
 mod streams;
+mod swarm;
 mod target;
+mod transport;
 
 pub use config::{PeerConfig, PeerLimits, Timeouts};
+pub use error::{OpenError, StartError};
+pub use gossip::{Acceptance, GossipError, TransactionGossip};
 pub use judged::Judged;
 pub use neighbours::Neighbours;
-pub use peer::{AlreadyServing, OpenError, Peer, StartError};
+pub use network::{FoundBy, KnownPeer, NetworkCounts, PeerInfo, is_relayed};
+pub use peer::{AlreadyServing, Peer};
+pub use settings::{NetworkConfig, NetworkIntervals, NetworkLimits};
 pub use target::PeerTarget;

@@ -7,6 +7,9 @@
 //! Measured twice: as the dev chain is, whose peers meet in memory, and with all of them on sockets, as on machines of
 //! their own.
 
+#[allow(dead_code, reason = "other benches use the rest")]
+mod common;
+
 use std::fs::File;
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -14,16 +17,12 @@ use std::path::Path;
 use std::time::Instant;
 
 use anyhow::{Context, ensure};
-use e2e::{Network, Node};
-use futures::StreamExt;
-use serde_json::Value;
-use tokio_util::io::ReaderStream;
+use common::{CHUNK_BYTES, MIB, get, mib, put, rate, write_file};
+use e2e::Network;
 
 const DEFAULT_BYTES: u64 = 1 << 30;
 /// Bytes on disk for a byte of a file: 2 of 4.
 const EXPANSION: f64 = 2.0;
-const CHUNK_BYTES: usize = 256 * 1024;
-const MIB: f64 = 1_048_576.0;
 
 fn main() -> anyhow::Result<()> {
     let bytes = std::env::var("PIECEWISE_BENCH_BYTES").map_or(Ok(DEFAULT_BYTES), |text| text.parse())?;
@@ -44,11 +43,11 @@ async fn run(bytes: u64, way: &str, flags: &[&str]) -> anyhow::Result<()> {
     let node = network.start_with(flags)?;
     let started = Instant::now();
     let file = put(&node, &path, bytes).await?;
-    let put = mib(bytes) / started.elapsed().as_secs_f64();
+    let taken = mib(bytes) / started.elapsed().as_secs_f64();
     let put_memory = node.peak_memory_bytes()?;
 
     let socket = rate(bytes, || through_a_socket(&path, hash))?;
-    let get = get(&node, &file, bytes, hash).await?;
+    let whole = get(&node, &file, bytes, hash).await?;
     let get_memory = node.peak_memory_bytes()?;
     node.terminate()?;
 
@@ -56,47 +55,18 @@ async fn run(bytes: u64, way: &str, flags: &[&str]) -> anyhow::Result<()> {
         std::fs::remove_dir_all(folder)?;
     }
     let node = network.start_with(flags)?;
-    let degraded = self::get(&node, &file, bytes, hash).await?;
+    let degraded = get(&node, &file, bytes, hash).await?;
     node.terminate()?;
 
     println!("{} MiB, MiB/s, {way}", bytes >> 20);
     println!("{:<44}{disk:>8.0}", "synced sequential write");
-    println!("{:<44}{put:>8.0}   {:.2} of the disk's / {EXPANSION}", "put", put * EXPANSION / disk);
+    println!("{:<44}{taken:>8.0}   {:.2} of the disk's / {EXPANSION}", "put", taken * EXPANSION / disk);
     println!("{:<44}{socket:>8.0}", "cat through a socket and BLAKE3");
-    println!("{:<44}{get:>8.0}   {:.2} of the socket's", "get", get / socket);
+    println!("{:<44}{whole:>8.0}   {:.2} of the socket's", "get", whole / socket);
     println!("{:<44}{degraded:>8.0}   {:.2}", "get with two of four providers gone", degraded / socket);
     println!("{:<44}{:>8.0} MiB", "most memory while putting", put_memory as f64 / MIB);
     println!("{:<44}{:>8.0} MiB", "most memory, then getting", get_memory as f64 / MIB);
     Ok(())
-}
-
-fn mib(bytes: u64) -> f64 {
-    bytes as f64 / MIB
-}
-
-fn rate(bytes: u64, work: impl FnOnce() -> anyhow::Result<()>) -> anyhow::Result<f64> {
-    let started = Instant::now();
-    work()?;
-    Ok(mib(bytes) / started.elapsed().as_secs_f64())
-}
-
-/// Bytes that do not compress.
-fn write_file(path: &Path, bytes: u64) -> anyhow::Result<blake3::Hash> {
-    let mut file = File::create(path)?;
-    let mut stream = blake3::Hasher::new().finalize_xof();
-    let mut hasher = blake3::Hasher::new();
-    let mut buffer = vec![0; 1 << 20];
-    let mut left = bytes;
-    while left > 0 {
-        let length = usize::try_from(left.min(1 << 20))?;
-        stream.fill(&mut buffer[..length]);
-        hasher.update(&buffer[..length]);
-        file.write_all(&buffer[..length])?;
-        left -= length as u64;
-    }
-    // Else the disk would still be busy with it while others are measured.
-    file.sync_all()?;
-    Ok(hasher.finalize())
 }
 
 fn synced_copy(from: &Path, to: &Path) -> anyhow::Result<()> {
@@ -131,26 +101,4 @@ fn copy(from: &mut impl Read, mut to: impl FnMut(&[u8]) -> anyhow::Result<()>) -
             length => to(&buffer[..length])?,
         }
     }
-}
-
-async fn put(node: &Node, path: &Path, bytes: u64) -> anyhow::Result<String> {
-    let file = tokio::fs::File::open(path).await?;
-    let body = reqwest::Body::wrap_stream(ReaderStream::with_capacity(file, CHUNK_BYTES));
-    let url = format!("{}/v1/files", node.url());
-    let response = reqwest::Client::new().put(url).header("content-length", bytes).body(body).send().await?;
-    let receipt: Value = response.error_for_status()?.json().await?;
-    Ok(receipt["fileId"].as_str().context("the receipt names the file")?.to_owned())
-}
-
-async fn get(node: &Node, file: &str, bytes: u64, hash: blake3::Hash) -> anyhow::Result<f64> {
-    let started = Instant::now();
-    let response = reqwest::Client::new().get(format!("{}/v1/files/{file}", node.url())).send().await?;
-    let mut body = response.error_for_status()?.bytes_stream();
-    let mut hasher = blake3::Hasher::new();
-    while let Some(chunk) = body.next().await {
-        hasher.update(&chunk?);
-    }
-    let rate = mib(bytes) / started.elapsed().as_secs_f64();
-    ensure!(hasher.finalize() == hash, "other bytes came back");
-    Ok(rate)
 }

@@ -1,12 +1,16 @@
 //! How long from `storage_submit` to its answer, beside what the chain alone takes for a transfer and the disk for a
 //! synced write, in the same run.
 
+#[allow(dead_code, reason = "other benches use the rest")]
+mod common;
+
 use std::io::Write;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
+use common::row;
 use e2e::{Network, Node, bytes};
 use rand_core::OsRng;
 use runtime::crypto::{KeyPair, Purpose};
@@ -30,7 +34,7 @@ fn main() -> anyhow::Result<()> {
             syncs.push(synced_write(network.base())?);
         }
         println!("{ROUNDS} rounds, submit of {SUBMIT_BYTES} bytes, milliseconds");
-        println!("{:<28}{:>8}{:>8}{:>8}", "", "p50", "p99", "max");
+        println!("{:<44}{:>8}{:>8}{:>8}", "", "p50", "p99", "max");
         let submit = row("storage_submit to final", submits);
         let transfer = row("transfer to final", transfers);
         row("synced write of 4 KiB", syncs);
@@ -71,12 +75,4 @@ fn synced_write(folder: &std::path::Path) -> anyhow::Result<Duration> {
     file.write_all(&[7; 4096])?;
     file.sync_data()?;
     Ok(started.elapsed())
-}
-
-fn row(name: &str, mut times: Vec<Duration>) -> Duration {
-    times.sort_unstable();
-    let at = |percent: usize| times[(times.len() - 1) * percent / 100];
-    let millis = |time: Duration| time.as_secs_f64() * 1_000.0;
-    println!("{name:<28}{:>8.2}{:>8.2}{:>8.2}", millis(at(50)), millis(at(99)), millis(at(100)));
-    at(50)
 }

@@ -3,9 +3,11 @@
 //! A [`Network`] is a folder and, most of the time, a [`Node`] process over it. Tests wait on what the process prints and
 //! answers, never on time; a deadline only keeps a hang from lasting forever.
 
+pub mod cluster;
 pub mod power_cut;
 
-use std::io::{BufRead, BufReader};
+use std::fs::File;
+use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
@@ -16,14 +18,18 @@ use serde_json::{Value, json};
 
 /// A hang ends here; nothing is decided by it. Shared processors can be very slow.
 const DEADLINE: Duration = Duration::from_secs(120);
+/// A node prints it with the address of its API once that answers.
+const READY: &str = "JSON-RPC listening on ";
 /// Log lines kept for the message of a failure.
 const LINES_MAX: usize = 10_000;
 
-/// The node's program, built by the same cargo command as the test.
+/// The node's program, built by the same cargo command as this one.
 #[must_use]
 pub fn node_binary() -> PathBuf {
-    let test = std::env::current_exe().unwrap_or_default();
-    let profile = test.parent().and_then(Path::parent).unwrap_or(Path::new("."));
+    let own = std::env::current_exe().unwrap_or_default();
+    let folder = own.parent().unwrap_or(Path::new("."));
+    // Tests lie one folder below programs.
+    let profile = if folder.ends_with("deps") { folder.parent().unwrap_or(folder) } else { folder };
     profile.join("node")
 }
 
@@ -122,6 +128,16 @@ impl Node {
     /// If it ends or is not ready in time, with what it printed.
     pub fn start(command: &mut Command) -> anyhow::Result<Self> {
         command.args(["--port", "0", "--dsn-port", "0", "--rpc-port", "0", "--prometheus-port", "0"]);
+        let mut node = Self::spawn(command, None)?;
+        node.is_ready()?;
+        Ok(node)
+    }
+
+    /// Starts `command` as it is; what it prints goes to `log` too.
+    ///
+    /// # Errors
+    /// If it cannot be started.
+    pub fn spawn(command: &mut Command, log: Option<File>) -> anyhow::Result<Self> {
         let mut child = command
             .stdin(Stdio::null())
             .stdout(Stdio::null())
@@ -132,16 +148,58 @@ impl Node {
         let (sender, lines) = sync_channel(LINES_MAX);
         // Reading must never stop, or the node would block on a full pipe; what nobody waits for is dropped.
         std::thread::spawn(move || {
+            let mut log = log;
             for line in BufReader::new(stderr).lines().map_while(Result::ok) {
+                if log.as_mut().is_some_and(|log| writeln!(log, "{line}").is_err()) {
+                    log = None;
+                }
                 sender.try_send(line).ok();
             }
         });
         let http = reqwest::Client::builder().no_proxy().build()?;
-        let mut node = Self { child, lines, printed: Vec::new(), url: String::new(), http };
-        let ready = node.wait_for("JSON-RPC listening on ")?;
-        let url = ready.split("JSON-RPC listening on ").nth(1).context("the line names the address")?;
-        node.url = url.trim().to_owned();
-        Ok(node)
+        Ok(Self { child, lines, printed: Vec::new(), url: String::new(), http })
+    }
+
+    /// Waits until it prints that it is ready.
+    ///
+    /// # Errors
+    /// If it ends or is not ready in time, with what it printed.
+    pub fn is_ready(&mut self) -> anyhow::Result<()> {
+        if self.url.is_empty() {
+            let ready = self.has_said(READY)?;
+            self.url = ready.split(READY).nth(1).context("the line names the address")?.trim().to_owned();
+        }
+        Ok(())
+    }
+
+    /// As [`is_ready`](Self::is_ready), but waits only so long; false if it is not ready then.
+    ///
+    /// # Errors
+    /// If it ends, with what it printed.
+    pub fn is_ready_within(&mut self, wait: Duration) -> anyhow::Result<bool> {
+        let end = Instant::now() + wait;
+        while !self.printed.iter().any(|line| line.contains(READY)) {
+            match self.lines.recv_timeout(end.saturating_duration_since(Instant::now())) {
+                Ok(line) => self.printed.push(line),
+                Err(RecvTimeoutError::Timeout) => return Ok(false),
+                Err(RecvTimeoutError::Disconnected) => bail!("the node ended; printed: {:#?}", self.printed),
+            }
+        }
+        self.is_ready().map(|()| true)
+    }
+
+    /// The process.
+    #[must_use]
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Whether it has ended.
+    ///
+    /// # Errors
+    /// If the system does not say.
+    pub fn has_ended(&mut self) -> anyhow::Result<bool> {
+        Ok(self.child.try_wait()?.is_some())
     }
 
     /// Waits until the node prints a line that contains `text`.
@@ -289,13 +347,22 @@ impl Node {
         }
     }
 
+    /// SIGTERM.
+    ///
+    /// # Errors
+    /// If it has ended and been waited for.
+    pub fn ask_to_stop(&self) -> anyhow::Result<()> {
+        let status = Command::new("kill").arg(self.child.id().to_string()).status()?;
+        anyhow::ensure!(status.success(), "kill failed");
+        Ok(())
+    }
+
     /// SIGTERM, and wait for the exit status.
     ///
     /// # Errors
     /// If it does not end before the deadline.
     pub fn terminate(mut self) -> anyhow::Result<ExitStatus> {
-        let status = Command::new("kill").arg(self.child.id().to_string()).status()?;
-        anyhow::ensure!(status.success(), "kill failed");
+        self.ask_to_stop()?;
         // The reader's end of the pipe closes when the process ends.
         let end = Instant::now() + DEADLINE;
         while self.lines.recv_timeout(end.saturating_duration_since(Instant::now())).is_ok() {}

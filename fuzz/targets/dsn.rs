@@ -8,6 +8,7 @@ use std::fmt::Debug;
 use dsn_messages::get::{GetReply, GetRequest, windows};
 use dsn_messages::have::{HaveReply, HaveRequest, bitmap, bits};
 use dsn_messages::put::{Authority, PutAnswer, PutEnd, PutOpen, PutReply};
+use dsn_messages::share::{ShareReply, ShareRequest, are_addresses};
 use dsn_messages::{FrameReader, Message, frame};
 use libfuzzer_sys::fuzz_target;
 use runtime::codec::decode_bounded;
@@ -17,7 +18,7 @@ const WINDOWS_SEEN: usize = 64;
 
 fuzz_target!(|bytes: &[u8]| {
     let [kind, mode, bytes @ ..] = bytes else { return };
-    match kind % 8 {
+    match kind % 10 {
         0 => {
             if let Some(PutOpen { authority: Authority::Intent(signed), .. }) = read(*mode, bytes) {
                 let _ = signed.verify();
@@ -33,13 +34,25 @@ fuzz_target!(|bytes: &[u8]| {
         }
         5 => drop(read::<GetReply>(*mode, bytes)),
         6 => drop(read::<HaveRequest>(*mode, bytes)),
-        _ => {
-            if let Some(HaveReply::Held { bitmap: held }) = read(*mode, bytes) {
+        7 => {
+            let bitmaps = match read(*mode, bytes) {
+                Some(HaveReply::Held { bitmap }) => vec![bitmap],
+                Some(HaveReply::Kept { held, cached }) => vec![held, cached],
+                _ => Vec::new(),
+            };
+            for held in bitmaps {
                 for count in [held.len() * 8, (held.len() * 8).saturating_sub(5), held.len() * 8 + 1] {
                     assert!(bits(&held, count).is_none_or(|bits| bitmap(&bits) == held), "bits do not come back");
                 }
             }
         }
+        8 => {
+            if let Some(request) = read::<ShareRequest>(*mode, bytes) {
+                add_up(request.get);
+                let _ = are_addresses(&request.addresses);
+            }
+        }
+        _ => drop(read::<ShareReply>(*mode, bytes)),
     }
 });
 

@@ -19,7 +19,7 @@
 //! - **Indexes follow.** Every index row follows from blocks and state.
 //! - **Seen before told.** An undecided block is synced before [`Ledger::remember`] returns.
 //!
-//! The [`mempool`] holds transactions that wait for a block; it is plain memory behind a lock.
+//! The [`mempool`] holds transactions that wait for a block; it is memory behind a lock, and a file if it is kept.
 
 mod chain;
 mod commit;

@@ -8,8 +8,12 @@
 //!   per byte; those that wait behind a gap go before those that could run.
 //! - **Paid for.** An account's waiting transactions together cost no more than its free balance.
 //!
-//! Plain memory behind a lock: no clock, no task. The caller brings state and time.
+//! - **Not lost with the process.** A pool that is [kept](Mempool::keep) has what waited when it is opened again.
+//!
+//! Memory behind a lock and, if it is kept, one file: no clock, no task. The caller brings state and time.
 
+use std::io;
+use std::path::Path;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
@@ -22,9 +26,14 @@ use runtime::types::{Block, BlockHash, SignedTransaction, TxHash};
 use runtime::validate::{Validated, validate_transaction};
 use thiserror::Error;
 
+use journal::Journal;
 use pool::{Entry, Pool};
 
+mod journal;
 mod pool;
+
+/// The file of a pool that is kept is written anew once it has so many times the bytes that may wait.
+const JOURNAL_FACTOR: u64 = 2;
 
 /// How much may wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -114,13 +123,55 @@ pub struct Pending {
 /// The transactions that wait for a block.
 pub struct Mempool {
     pool: Mutex<Pool>,
+    /// Taken before the pool's lock where both are.
+    journal: Mutex<Option<Journal>>,
 }
 
 impl Mempool {
     /// An empty one.
     #[must_use]
     pub fn new(limits: MempoolLimits) -> Self {
-        Self { pool: Mutex::new(Pool::new(limits)) }
+        Self { pool: Mutex::new(Pool::new(limits)), journal: Mutex::new(None) }
+    }
+
+    /// Keeps what waits in the file at `path` from now on, and admits what the file has of before, as far as it can still
+    /// be in a block. Returns how many came back.
+    ///
+    /// # Errors
+    /// If the file cannot be read or written.
+    pub fn keep<V: StateView>(&self, path: &Path, view: &V, genesis: &BlockHash, now_ms: u64) -> io::Result<usize> {
+        let bytes_max = u64::try_from(self.pool.lock().limits().bytes).unwrap_or(u64::MAX);
+        let (mut journal, before) = Journal::open(path, bytes_max.saturating_mul(JOURNAL_FACTOR))?;
+        let admitted = before.into_iter().filter(|transaction| {
+            let admitted = self.admit(view, genesis, now_ms, transaction.clone());
+            if let Err(error) = &admitted {
+                tracing::debug!(hash = %transaction.hash(), %error, "a kept transaction waits no longer");
+            }
+            admitted.is_ok()
+        });
+        let count = admitted.count();
+        self.rewrite(&mut journal)?;
+        *self.journal.lock() = Some(journal);
+        Ok(count)
+    }
+
+    fn rewrite(&self, journal: &mut Journal) -> io::Result<()> {
+        let waiting = self.pending();
+        journal.rewrite(waiting.iter().map(|pending| pending.transaction.as_ref()))
+    }
+
+    /// What cannot be written down waits all the same: the pool is worth more than its file.
+    fn note(&self, transaction: &SignedTransaction) {
+        let mut held = self.journal.lock();
+        let Some(journal) = held.as_mut() else { return };
+        let written = journal.append(transaction).and_then(|is_full| match is_full {
+            true => self.rewrite(journal),
+            false => Ok(()),
+        });
+        if let Err(error) = written {
+            tracing::error!(%error, "waiting transactions cannot be written down; a restart would lose them");
+            *held = None;
+        }
     }
 
     /// What the pool alone can tell of a transaction: whether it waits, or another one with its nonce.
@@ -149,7 +200,10 @@ impl Mempool {
         self.precheck(&transaction)?;
         let validated = validate_transaction(view, genesis, now_ms, &transaction, None)?;
         let account = account(view, &signer)?;
-        self.pool.lock().insert(signer, nonce, &account, Entry::new(&validated, transaction))?;
+        let entry = Entry::new(&validated, transaction);
+        let transaction = Arc::clone(&entry.transaction);
+        self.pool.lock().insert(signer, nonce, &account, entry)?;
+        self.note(&transaction);
         Ok(validated)
     }
 

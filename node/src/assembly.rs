@@ -3,50 +3,53 @@
 //! ```text
 //! ledger + mempool -> Chain -> consensus
 //!                       |----> providers: piece store, peer, admission by the ledger
-//!                       |----> gateway (submitter, this node's peer) and fetch
+//!                       |----> gateway (submitter, this node's peer) and fetch, whose reads are cached and passed on
 //!                       '----> rpc: what clients see of all of them
 //! ```
 
 use std::future::Future;
-use std::net::{Ipv4Addr, SocketAddr};
-use std::path::PathBuf;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context, bail};
-use chain_spec::{ChainSpec, ChainType, dev_keys};
+use anyhow::Context;
+use chain_spec::{ChainSpec, ChainType};
 use consensus::{ConsensusConfig, ConsensusHandle, Timeouts, ValidatorKey};
 use ledger::{Ledger, Mempool, MempoolLimits};
-use rpc::{RunningMetrics, RunningServer, Server, ServerConfig};
+use rpc::{Backend, RunningMetrics, RunningServer, Server, ServerConfig};
 use runtime::types::Parameters;
 use tokio::task::JoinHandle;
 
-use crate::backend::{Payer, SystemInfo, backend, listen_lines};
+use crate::args::{NetworkArgs, RoleArgs};
+use crate::backend::{Payer, SystemInfo, backend};
 use crate::base_path::{BasePath, make_folder};
-use crate::chain::{Chain, ValidatorKeys};
-use crate::dev_providers;
+use crate::chain::{Chain, clock_ms, next_validators};
 use crate::fetch::Fetch;
 use crate::gateway::{Gateway, GatewayParts};
-use crate::keystore::{Keystore, read_key_file};
+use crate::keystore::Keystore;
 use crate::labels::Labels;
 use crate::metrics::{self, Counters, MetricsPort, Observed};
 use crate::opening::{not_opened, not_started, not_written};
-use crate::provider::{Provider, ProviderKeys};
+use crate::provider::Provider;
+use crate::roles::Roles;
+use crate::status;
+use crate::storage_network::{Started, StorageNetwork};
 use crate::submitter::Submitter;
+use crate::sync::Sync;
 use crate::traffic::Traffic;
-use crate::{listen, status};
+
+/// How long the engine may take until it listens.
+const READY_WITHIN: Duration = Duration::from_secs(30);
 
 /// What the command line decides.
 #[derive(Debug)]
 pub struct NodeConfig {
     /// For people.
     pub name: String,
-    /// TCP port of the consensus engine.
-    pub consensus_port: u16,
-    /// TCP port of this node's peer.
-    pub dsn_port: u16,
-    /// Secret of this node's peer, if not the kept one.
-    pub node_key_file: Option<PathBuf>,
+    /// Which parts the node plays.
+    pub roles: RoleArgs,
+    /// Where it listens, and whom it talks to.
+    pub network: NetworkArgs,
     /// The chain as it was named on the command line.
     pub chain: String,
     /// TCP port of the API.
@@ -57,10 +60,8 @@ pub struct NodeConfig {
     pub metrics: MetricsPort,
     /// Bytes each provider may keep.
     pub storage_quota: Option<u64>,
-    /// How many providers of a development chain this node runs, if not those of its genesis.
-    pub dev_providers: Option<u32>,
-    /// Whether this node's peers use sockets among themselves too.
-    pub dsn_sockets_only: bool,
+    /// Bytes of pieces that were read and are kept for a while; 0 keeps none and passes none on.
+    pub cache_bytes: u64,
 }
 
 /// A running node.
@@ -70,56 +71,41 @@ pub struct Node {
     consensus: ConsensusHandle,
     providers: Vec<Provider>,
     peer: dsn::Peer,
-    status: JoinHandle<()>,
+    tasks: Vec<JoinHandle<()>>,
     metrics: Option<RunningMetrics>,
 }
 
 impl Node {
     /// Starts every part; returns once the API answers.
     pub async fn start(spec: ChainSpec, base: &BasePath, config: NodeConfig) -> anyhow::Result<Self> {
-        let providers_wanted = dev_providers::count(&spec, config.dev_providers)?;
         prepare_folders(base)?;
-        let keystore = Arc::new(Keystore::open(&base.keystore(), &spec)?);
+        let mut keystore = Keystore::open(&base.keystore())?;
         let ledger = open_ledger(&spec, base, &config).await?;
         let starting_block = ledger.head().header.height;
         tracing::info!(chain = %spec.name, node = %config.name, base_path = %base.root().display(), "piecewise {}", env!("CARGO_PKG_VERSION"));
         tracing::info!(genesis = %format!("0x{}", ledger.genesis_hash()), height = starting_block, "ledger is open");
+        let peers = consensus_peers(&spec, &config);
+        let voters = next_validators(&ledger.state(), &ledger.head()).context("read the validators")?;
+        let roles = Roles::find(&config.roles, &spec, &voters, !peers.is_empty(), &mut keystore)?;
+        let keystore = Arc::new(keystore);
 
         let counters = Counters::new();
-        let validator = validator_keys(&spec)?;
-        let engine_key = ValidatorKey { account: validator.account, key: validator.consensus.clone() };
-        let chain =
-            Arc::new(Chain::new(ledger, Mempool::new(MempoolLimits::STANDARD), validator, counters.blocks.clone()));
-        let consensus = start_consensus(&spec, base, &config, &keystore, chain.clone(), engine_key).await?;
-
-        if config.consensus_port != 0 {
-            let (port, id) = (config.consensus_port, consensus.peer_key());
-            tracing::info!("consensus listening on /ip4/127.0.0.1/tcp/{port}/p2p/{id}");
-        }
-
-        let neighbours = (!config.dsn_sockets_only).then(dsn::Neighbours::default);
-        let common = listen::Common { genesis: chain.ledger().genesis_hash(), neighbours };
-        let mut providers = Vec::new();
-        for keys in provider_keys(&spec, providers_wanted)? {
-            providers.push(Provider::start(chain.clone(), base, keys, &common, config.storage_quota).await?);
-        }
-        let seed = match &config.node_key_file {
-            Some(path) => read_key_file(path)?,
-            None => keystore.peer_seed("dsn")?,
-        };
-        let listening = listen::listen(&seed, &common, config.dsn_port).await;
-        let peer = listening.context("start this node's peer; --dsn-port gives it another port")?;
-        if !listen::has_ipv6() {
-            tracing::warn!("this host has no IPv6; DSN peers listen on IPv4 alone");
-        }
-        let peers = providers.iter().map(Provider::peer).chain([&peer]);
-        peers.flat_map(listen_lines).for_each(|address| tracing::info!("DSN listening on {address}"));
-
+        let mempool = open_mempool(&ledger, base)?;
+        let chain = Arc::new(Chain::new(ledger, mempool, roles.validator.clone(), counters.blocks.clone()));
+        let consensus = start_consensus(&spec, base, &config, &keystore, chain.clone(), &roles, peers).await?;
+        let sync = Sync::new(chain.clone(), consensus.peer_heights().clone(), starting_block);
         let submitter = Arc::new(Submitter::new(chain.clone()));
-        dev_providers::register(&spec, &chain, &submitter, &keystore, &providers).await?;
-        for provider in &providers {
-            provider.announce(&chain, &submitter).await?;
-        }
+        let storage = StorageNetwork {
+            spec: &spec,
+            base,
+            config: &config,
+            chain: &chain,
+            sync: &sync,
+            keystore: &keystore,
+            submitter: &submitter,
+        };
+        let Started { peer, providers, sharing, mut tasks } = storage.start(roles).await?;
+
         let labels = Arc::new(Labels::open(&base.network().join("labels"))?);
         let traffic = Arc::new(Traffic::default());
         let fetch = Fetch::new(chain.clone(), peer.clone(), traffic.clone());
@@ -139,25 +125,22 @@ impl Node {
             chain: chain.clone(),
             peer: peer.clone(),
             providers: providers.iter().map(|provider| (provider.account(), provider.service().clone())).collect(),
+            sharing,
             traffic: traffic.clone(),
             folder: base.chain().to_owned(),
         };
         let metrics = metrics::serve(config.metrics, &counters, observed).await?;
+        tasks.push(tokio::spawn(status::report(chain.clone(), sync.clone(), peer.clone(), traffic)));
         let system = SystemInfo {
             chain: chain.clone(),
+            sync,
             peer: peer.clone(),
             chain_name: spec.name,
-            starting_block,
             should_have_peers: spec.chain_type != ChainType::Development,
         };
         let api = backend(chain.clone(), gateway, fetch, labels, payer, system);
-        let mut server = ServerConfig::new(SocketAddr::from((Ipv4Addr::LOCALHOST, config.rpc_port)));
-        server.cors_origins = config.rpc_cors;
-        server.observer = Arc::new(counters.requests.clone());
-        let rpc = Server::start(server, api).await.context("start the API; --rpc-port gives it another port")?;
-        tracing::info!("JSON-RPC listening on http://{}", rpc.local_addr());
-        let status = tokio::spawn(status::report(chain.clone(), peer.clone(), traffic));
-        Ok(Self { chain, rpc, consensus, providers, peer, status, metrics })
+        let rpc = serve(api, config, &counters).await?;
+        Ok(Self { chain, rpc, consensus, providers, peer, tasks, metrics })
     }
 
     /// Resolves with a reason if a part that the node cannot do without ends by itself.
@@ -171,7 +154,7 @@ impl Node {
     pub async fn stop(self, hurry: impl Future<Output = ()>) {
         self.chain.stop_waiting();
         self.rpc.stop_unless(hurry).await;
-        self.status.abort();
+        self.tasks.iter().for_each(JoinHandle::abort);
         if let Some(metrics) = self.metrics {
             metrics.stop().await;
         }
@@ -182,6 +165,15 @@ impl Node {
         }
         tracing::info!("stopped");
     }
+}
+
+async fn serve(api: Backend, config: NodeConfig, counters: &Counters) -> anyhow::Result<RunningServer> {
+    let mut server = ServerConfig::new(SocketAddr::from((Ipv4Addr::LOCALHOST, config.rpc_port)));
+    server.cors_origins = config.rpc_cors;
+    server.observer = Arc::new(counters.requests.clone());
+    let rpc = Server::start(server, api).await.context("start the API; --rpc-port gives it another port")?;
+    tracing::info!("JSON-RPC listening on http://{}", rpc.local_addr());
+    Ok(rpc)
 }
 
 fn prepare_folders(base: &BasePath) -> anyhow::Result<()> {
@@ -198,40 +190,28 @@ async fn open_ledger(spec: &ChainSpec, base: &BasePath, config: &NodeConfig) -> 
     opened.map_err(|error| not_opened(error, &config.chain, base))
 }
 
-/// The chain's one validator, if this node has its key.
-fn validator_keys(spec: &ChainSpec) -> anyhow::Result<ValidatorKeys> {
-    let [validator] = spec.genesis.validators.as_slice() else {
-        bail!("chain {} has {} validators; this version runs chains with one", spec.id, spec.genesis.validators.len());
-    };
-    for name in dev_keys::NAMES {
-        let (account, consensus) = (dev_keys::validator_account(name)?, dev_keys::consensus_key(name)?);
-        let is_it = account.account() == validator.account && consensus.public_key() == validator.consensus_key;
-        if is_it && spec.chain_type == ChainType::Development {
-            return Ok(ValidatorKeys { account: validator.account, consensus });
-        }
-    }
-    bail!("this node does not have the key of validator {} of chain {}", validator.account, spec.id)
-}
-
-/// The first `count` of the chain's providers whose keys this node has: on development chains, the well-known ones.
-fn provider_keys(spec: &ChainSpec, count: u32) -> anyhow::Result<Vec<ProviderKeys>> {
-    let of_genesis = u32::try_from(spec.genesis.providers.len())?;
-    let mut found = Vec::new();
-    for index in 0..count {
-        let keys = ProviderKeys::development(index)?;
-        let account = keys.account.account();
-        let is_ours = index >= of_genesis || spec.genesis.providers.iter().any(|known| known.account == account);
-        if is_ours && spec.chain_type == ChainType::Development {
-            found.push(keys);
-        }
-    }
-    Ok(found)
-}
-
 // What a chain spec may say, the engine can do: a spec that is taken never fails here.
 const _: () = assert!(chain_spec::BLOCK_BYTES_MAX <= ConsensusConfig::BLOCK_BYTES_MAX);
 const _: () = assert!(chain_spec::PART_BYTES_MAX <= ConsensusConfig::PART_BYTES_MAX);
 const _: () = assert!(chain_spec::PARTS_MAX <= ConsensusConfig::PARTS_MAX);
+
+/// The pool with what waited when the node ended.
+fn open_mempool(ledger: &Ledger, base: &BasePath) -> anyhow::Result<Mempool> {
+    let mempool = Mempool::new(MempoolLimits::STANDARD);
+    let path = base.network().join("mempool");
+    let now_ms = clock_ms().max(ledger.head().header.timestamp_ms);
+    let kept = mempool.keep(&path, &ledger.state(), &ledger.genesis_hash(), now_ms);
+    let count = kept.map_err(|error| not_written(&path, error))?;
+    if count > 0 {
+        tracing::info!(count, "transactions wait from before");
+    }
+    Ok(mempool)
+}
+
+/// Whose consensus ports are known: those of the command line and of the chain spec.
+fn consensus_peers(spec: &ChainSpec, config: &NodeConfig) -> Vec<String> {
+    spec.consensus_peers.iter().chain(&config.network.consensus_peers).cloned().collect()
+}
 
 async fn start_consensus(
     spec: &ChainSpec,
@@ -239,7 +219,8 @@ async fn start_consensus(
     config: &NodeConfig,
     keystore: &Keystore,
     chain: Arc<Chain>,
-    validator: ValidatorKey,
+    roles: &Roles,
+    peers: Vec<String>,
 ) -> anyhow::Result<ConsensusHandle> {
     let parameters: Parameters = chain.parameters()?;
     let waits = spec.consensus;
@@ -250,16 +231,33 @@ async fn start_consensus(
         delta: Duration::from_millis(waits.delta_ms),
         ..Timeouts::default()
     };
-    let secret = keystore.peer_seed("consensus-network")?;
-    let name = config.chain.as_str();
-    let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, config.consensus_port));
+    let secret = match &roles.consensus_peer {
+        Some(seed) => seed.clone(),
+        None => keystore.peer_seed("consensus-network")?,
+    };
+    let hosts = config.network.hosts(spec.chain_type == ChainType::Live, false);
+    let host = hosts.first().copied().unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST));
+    let validator = roles.validator.clone();
     let engine = ConsensusConfig {
         moniker: config.name.clone(),
+        listen: SocketAddr::from((host, config.network.port)),
+        peers,
+        peers_only: config.network.consensus_peers_only,
+        data_dir: base.consensus(),
+        validator: validator.map(|keys| ValidatorKey { account: keys.account, key: keys.consensus }),
+        network_secret: *secret,
         idle: Duration::from_millis(parameters.time.idle_ms),
         timeouts,
         part_bytes: parameters.limits.part_bytes,
         block_bytes_max: parameters.limits.block_bytes,
-        ..ConsensusConfig::dev(listen, base.consensus(), validator, *secret)
+        ready_within: READY_WITHIN,
     };
-    consensus::start(chain.clone(), chain, engine).await.map_err(|error| not_started(error, name, base))
+    let started = consensus::start(chain.clone(), chain, engine).await;
+    let consensus = started.map_err(|error| not_started(error, &config.chain, base))?;
+    if config.network.port != 0 {
+        let (family, port, id) =
+            (if host.is_ipv4() { "ip4" } else { "ip6" }, config.network.port, consensus.peer_key());
+        tracing::info!("consensus listening on /{family}/{host}/tcp/{port}/p2p/{id}");
+    }
+    Ok(consensus)
 }

@@ -3,6 +3,7 @@
 mod chain;
 mod leases;
 mod storage;
+mod synced;
 mod system;
 
 use std::sync::Arc;
@@ -18,7 +19,9 @@ use crate::gateway::Gateway;
 use crate::keystore::Keystore;
 use crate::labels::Labels;
 use crate::submitter::Submitter;
+use crate::sync::Sync;
 use storage::Answers;
+use synced::Synced;
 
 pub use storage::{locate, store_of};
 pub use system::{SystemInfo, listen_lines};
@@ -30,9 +33,20 @@ const TRIALS_MAX: usize = 2;
 /// Reads of the chain. They take microseconds from memory or RocksDB's cache, so they run where they are asked.
 struct ChainBackend {
     chain: Arc<Chain>,
+}
+
+/// Transactions in.
+struct AuthorBackend {
+    chain: Arc<Chain>,
     /// Places for transactions whose calls are being tried. Those that wait for one are bounded by the bodies that the
     /// server takes at once.
     trials: Arc<Semaphore>,
+}
+
+impl AuthorBackend {
+    fn new(chain: Arc<Chain>) -> Self {
+        Self { chain, trials: Arc::new(Semaphore::new(TRIALS_MAX)) }
+    }
 }
 
 /// Files in and out.
@@ -53,6 +67,10 @@ pub struct Payer {
     pub submitter: Arc<Submitter>,
 }
 
+fn when_synced<B>(sync: &Sync, behind: B) -> Synced<B> {
+    Synced { behind, sync: sync.clone() }
+}
+
 /// Everything behind the API.
 pub fn backend(
     chain: Arc<Chain>,
@@ -62,10 +80,13 @@ pub fn backend(
     payer: Payer,
     system: SystemInfo,
 ) -> Backend {
-    let on_chain = Arc::new(ChainBackend { chain: chain.clone(), trials: Arc::new(Semaphore::new(TRIALS_MAX)) });
+    let on_chain = Arc::new(ChainBackend { chain: chain.clone() });
     let genesis = chain.ledger().genesis_hash();
-    let uploads = Arc::new(gateway.clone());
-    let storage = Arc::new(StorageBackend { chain, gateway, fetch, labels, payer, located: Answers::default() });
+    let sync = &system.sync;
+    let author = Arc::new(when_synced(sync, AuthorBackend::new(chain.clone())));
+    let uploads = Arc::new(when_synced(sync, gateway.clone()));
+    let storage = StorageBackend { chain, gateway, fetch, labels, payer, located: Answers::default() };
+    let storage = Arc::new(when_synced(sync, storage));
     Backend {
         genesis,
         storage,
@@ -73,7 +94,7 @@ pub fn backend(
         chain: on_chain.clone(),
         state: on_chain.clone(),
         accounts: on_chain.clone(),
-        author: on_chain.clone(),
+        author,
         providers: on_chain.clone(),
         validators: on_chain,
         system: Arc::new(system),

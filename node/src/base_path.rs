@@ -1,4 +1,4 @@
-//! The folders of a node: `BASE/chains/ID/{ledger,pieces,consensus,keystore,network,spool,uploads}`.
+//! The folders of a node: `BASE/chains/ID/{ledger,pieces,consensus,keystore,network,spool,uploads,cache}`.
 
 use std::fs::{self, File};
 use std::io;
@@ -60,6 +60,11 @@ impl BasePath {
         is_there.then(|| Self::open(base, false, chain_id)).transpose()
     }
 
+    /// Where a chain's secrets are kept, whether or not a node runs there.
+    pub fn keystore_of(base: Option<&Path>, chain_id: &str) -> anyhow::Result<PathBuf> {
+        Ok(keystore_in(&chain_in(&root_of(base)?, chain_id)))
+    }
+
     /// The base path itself, for messages.
     pub fn root(&self) -> &Path {
         &self.root
@@ -87,7 +92,7 @@ impl BasePath {
 
     /// Secrets, each readable by its owner alone.
     pub fn keystore(&self) -> PathBuf {
-        self.chain.join("keystore")
+        keystore_in(&self.chain)
     }
 
     /// Ports that were chosen and are kept.
@@ -98,6 +103,11 @@ impl BasePath {
     /// Uploads that survive a crash.
     pub fn uploads(&self) -> PathBuf {
         self.chain.join("uploads")
+    }
+
+    /// Pieces that were read and may be read again; emptied at start.
+    pub fn cache(&self) -> PathBuf {
+        self.chain.join("cache")
     }
 
     /// Bodies of files on their way in, in files without names.
@@ -118,6 +128,10 @@ pub fn make_folder(path: &Path) -> io::Result<()> {
         _ => {}
     }
     File::open(above)?.sync_all()
+}
+
+fn keystore_in(chain: &Path) -> PathBuf {
+    chain.join("keystore")
 }
 
 fn chain_in(root: &Path, chain_id: &str) -> PathBuf {

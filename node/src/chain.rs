@@ -29,13 +29,17 @@ use runtime::types::{
     Block, BlockHash, CommitCertificate, Height, Parameters, SignedTransaction, TxHash, ValidatorSet,
 };
 use runtime::validate::{check_decided, check_live_time};
-use tokio::sync::{Notify, watch};
+use tokio::sync::{Notify, broadcast, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::metrics::BlockMetrics;
 
+/// Submitted transactions that wait until other nodes are told of them. Those beyond it are told later, with all that
+/// wait for a block.
+const SUBMITTED_WAITING_MAX: usize = 1_024;
+
 /// The key that votes and the account it votes for.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct ValidatorKeys {
     /// The account in the validator set.
     pub account: AccountId,
@@ -47,11 +51,14 @@ pub struct ValidatorKeys {
 pub struct Chain {
     ledger: Ledger,
     mempool: Mempool,
-    validator: ValidatorKeys,
+    /// None follows the chain.
+    validator: Option<ValidatorKeys>,
     /// Executed blocks of the next height, until one of them is decided.
     candidates: Mutex<HashMap<BlockHash, Executable>>,
     head: watch::Sender<Arc<Head>>,
     work: Notify,
+    /// Transactions that came in here, for whoever tells other nodes.
+    submitted: broadcast::Sender<SignedTransaction>,
     stopping: CancellationToken,
     metrics: BlockMetrics,
 }
@@ -64,12 +71,19 @@ struct Executable {
 }
 
 impl Chain {
-    /// A chain over an open ledger, with nothing waiting.
-    pub fn new(ledger: Ledger, mempool: Mempool, validator: ValidatorKeys, metrics: BlockMetrics) -> Self {
-        let head = watch::Sender::new(ledger.head());
-        let candidates = Mutex::new(HashMap::new());
-        let stopping = CancellationToken::new();
-        Self { ledger, mempool, validator, candidates, head, work: Notify::new(), stopping, metrics }
+    /// A chain over an open ledger. It votes with the keys of a validator, and follows without.
+    pub fn new(ledger: Ledger, mempool: Mempool, validator: Option<ValidatorKeys>, metrics: BlockMetrics) -> Self {
+        Self {
+            head: watch::Sender::new(ledger.head()),
+            candidates: Mutex::new(HashMap::new()),
+            work: Notify::new(),
+            submitted: broadcast::Sender::new(SUBMITTED_WAITING_MAX),
+            stopping: CancellationToken::new(),
+            ledger,
+            mempool,
+            validator,
+            metrics,
+        }
     }
 
     /// The blocks and the state.
@@ -112,8 +126,21 @@ impl Chain {
         self.mempool.next_nonce(&self.ledger.state(), account)
     }
 
-    /// Admits a transaction, and wakes the proposer.
+    /// The transactions that are submitted here from now on.
+    pub fn watch_submitted(&self) -> broadcast::Receiver<SignedTransaction> {
+        self.submitted.subscribe()
+    }
+
+    /// Admits a transaction of this node or its clients, wakes the proposer, and has other nodes told.
     pub fn submit(&self, transaction: SignedTransaction) -> Result<TxHash, AdmitError> {
+        let hash = self.admit(transaction.clone())?;
+        // Nobody listens on a node that is alone.
+        self.submitted.send(transaction).ok();
+        Ok(hash)
+    }
+
+    /// Admits a transaction that another node told of, and wakes the proposer.
+    pub fn admit(&self, transaction: SignedTransaction) -> Result<TxHash, AdmitError> {
         let genesis = self.ledger.genesis_hash();
         let validated = self.mempool.admit(&self.ledger.state(), &genesis, self.now_ms(), transaction)?;
         self.work.notify_waiters();
@@ -135,16 +162,16 @@ impl Chain {
         self.submit(transaction)
     }
 
-    fn build(&self, height: Height, round: u32) -> Result<Candidate, ApplicationError> {
+    fn build(&self, height: Height, round: u32, validator: &ValidatorKeys) -> Result<Candidate, ApplicationError> {
         let timed = self.metrics.execution();
         let head = self.ledger.head();
         let genesis = self.ledger.genesis_hash();
         let input = vrf_input(&genesis, &head.header.beacon, height);
-        let vrf = self.validator.consensus.prove_vrf(&input, OsRng);
+        let vrf = validator.consensus.prove_vrf(&input, OsRng);
         // A clock that went back must not stop the chain.
         let timestamp_ms = clock_ms().max(head.header.timestamp_ms.saturating_add(1));
         let state = self.ledger.state();
-        let proposer = self.validator.account;
+        let proposer = validator.account;
         let begun = Proposal::begin(&state, genesis, &head.header, timestamp_ms, round, proposer, vrf);
         let mut proposal = begun.map_err(failed_with(height))?;
         let limits = state.require::<ParameterTable>(&()).map_err(unreadable)?.limits;
@@ -226,11 +253,13 @@ impl Application for Chain {
     }
 
     fn propose(&self, height: Height, round: u32) -> Result<Candidate, ApplicationError> {
-        let own = |block: &Block| block.header.round == round && block.header.proposer == self.validator.account;
+        let validator = self.validator.as_ref();
+        let validator = validator.ok_or_else(|| ApplicationError::new("this node has no key to propose with"))?;
+        let own = |block: &Block| block.header.round == round && block.header.proposer == validator.account;
         let undecided = self.ledger.undecided(height).map_err(of_ledger)?;
         match undecided.iter().map(|(_, block)| block).find(|block| own(block)) {
             Some(block) => Ok(candidate(block)),
-            None => self.build(height, round),
+            None => self.build(height, round, validator),
         }
     }
 
@@ -324,7 +353,7 @@ fn candidate(block: &Block) -> Candidate {
 }
 
 /// The set that votes on the block after the head: the one whose hash the head names.
-fn next_validators(state: &impl ReadTables, head: &Head) -> Result<ValidatorSet, ApplicationError> {
+pub fn next_validators(state: &impl ReadTables, head: &Head) -> Result<ValidatorSet, ApplicationError> {
     for which in [0, 1] {
         let set = state.require::<ValidatorSets>(&which).map_err(unreadable)?;
         if set.hash() == head.header.next_validators_hash {

@@ -3,7 +3,7 @@
 use anyhow::{Context, bail};
 use chain_spec::{ChainSpec, ChainType, ProviderSpec};
 use futures::future::try_join_all;
-use runtime::crypto::{KeyPair, PeerSignature, peer_binding_message};
+use runtime::crypto::{AccountId, KeyPair, PeerSignature, peer_binding_message};
 use runtime::state::ReadTables;
 use runtime::tables::{Accounts, ProviderNumbers};
 use runtime::types::{AccountsCall, Balance, Call, ProvidersCall, RegisterProvider, Text, TransferCall};
@@ -58,7 +58,7 @@ pub async fn register(
     let payer = keystore.gateway_account().and_then(|account| keystore.account(&account));
     let payer = payer.context("this node has no gateway account that could pay the bonds of new providers")?;
     let like = spec.genesis.providers.first().context("the chain has no provider to be like")?;
-    let funded = new.iter().map(|(_, provider, _)| fund(chain, submitter, payer, provider, like.bond));
+    let funded = new.iter().map(|(_, provider, _)| fund(chain, submitter, payer, provider.account(), like.bond));
     try_join_all(funded).await?;
     let registered = new.iter().map(|(index, provider, keys)| async move {
         let call = registration(chain, *index, provider, keys, like)?;
@@ -73,14 +73,13 @@ pub async fn register(
 }
 
 /// Gives a provider what it lacks for its bond and its fees.
-async fn fund(
+pub async fn fund(
     chain: &Chain,
     submitter: &Submitter,
     payer: &KeyPair,
-    provider: &Provider,
+    to: AccountId,
     bond: Balance,
 ) -> anyhow::Result<()> {
-    let to = provider.account();
     let has = chain.ledger().state().read::<Accounts>(&to)?.unwrap_or_default().free;
     let amount = bond.saturating_add(FOR_FEES).saturating_sub(has);
     if amount > 0 {

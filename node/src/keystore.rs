@@ -1,4 +1,4 @@
-//! The node's secrets: files of mode 0600, and on development chains the keys that anybody can derive.
+//! The node's secrets: files of mode 0600, one for each purpose.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File, Permissions};
@@ -7,13 +7,38 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
-use chain_spec::{ChainSpec, ChainType, dev_keys};
 use runtime::crypto::{AccountId, KeyPair};
 use zeroize::Zeroizing;
 
 const OWNER_ONLY: u32 = 0o600;
 
-/// The accounts this node can sign for, and the folder of its peer keys.
+/// What a secret of the keystore is for. Each is a file of its own: an account's secret text, a phrase or a 0x seed,
+/// perhaps with junctions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Purpose {
+    /// Votes as a validator.
+    Consensus,
+    /// The account of a provider: is paid, and pays its bond.
+    Provider,
+    /// Signs a provider's commitments; cannot spend.
+    Service,
+    /// Pays for the files of a gateway.
+    Account,
+}
+
+impl Purpose {
+    /// The name of its file.
+    const fn file_name(self) -> &'static str {
+        match self {
+            Self::Consensus => "consensus.key",
+            Self::Provider => "provider.key",
+            Self::Service => "service.key",
+            Self::Account => "account.key",
+        }
+    }
+}
+
+/// The accounts this node can sign for, and the folder of its keys.
 #[derive(Debug)]
 pub struct Keystore {
     folder: PathBuf,
@@ -22,25 +47,48 @@ pub struct Keystore {
 }
 
 impl Keystore {
-    /// Opens the folder; on a development chain the well-known accounts are there too, and Alice is the gateway's.
-    pub fn open(folder: &Path, spec: &ChainSpec) -> anyhow::Result<Self> {
+    /// Opens the folder, without any account yet.
+    pub fn open(folder: &Path) -> anyhow::Result<Self> {
         fs::create_dir_all(folder).with_context(|| format!("make the folder {}", folder.display()))?;
         fs::set_permissions(folder, Permissions::from_mode(0o700))
             .with_context(|| format!("restrict the folder {}", folder.display()))?;
-        let mut keystore = Self { folder: folder.to_owned(), accounts: BTreeMap::new(), gateway: None };
-        if spec.chain_type == ChainType::Development {
-            for name in dev_keys::NAMES {
-                let account = keystore.insert(dev_keys::account(name)?);
-                keystore.gateway.get_or_insert(account);
-            }
-        }
-        Ok(keystore)
+        Ok(Self { folder: folder.to_owned(), accounts: BTreeMap::new(), gateway: None })
     }
 
-    fn insert(&mut self, pair: KeyPair) -> AccountId {
+    /// Signs for this account from now on.
+    pub fn insert(&mut self, pair: KeyPair) -> AccountId {
         let account = pair.account();
         self.accounts.insert(account, pair);
         account
+    }
+
+    /// This account pays when a client names none.
+    pub fn pays(&mut self, account: AccountId) {
+        self.gateway = Some(account);
+    }
+
+    /// Where the key of a purpose is kept.
+    pub fn path(&self, purpose: Purpose) -> PathBuf {
+        self.folder.join(purpose.file_name())
+    }
+
+    /// The kept key of a purpose, if there is one.
+    pub fn secret(&self, purpose: Purpose) -> anyhow::Result<Option<KeyPair>> {
+        let path = self.path(purpose);
+        if !path.try_exists().with_context(|| format!("read {}", path.display()))? {
+            return Ok(None);
+        }
+        let text = read_secret_file(&path)?;
+        KeyPair::from_secret_text(text.trim()).map(Some).with_context(|| path.display().to_string())
+    }
+
+    /// The kept key of a purpose.
+    pub fn require(&self, purpose: Purpose) -> anyhow::Result<KeyPair> {
+        let missing = || {
+            let path = self.path(purpose);
+            format!("there is no {}; make one: node key generate --file {}", path.display(), path.display())
+        };
+        self.secret(purpose)?.with_context(missing)
     }
 
     /// The key of an account, if this node has it.
@@ -65,16 +113,17 @@ impl Keystore {
 
 /// Reads an ed25519 seed: 32 bytes of hex in a file that nobody else can read.
 pub fn read_key_file(path: &Path) -> anyhow::Result<Zeroizing<[u8; 32]>> {
-    let text = fs::read_to_string(path).with_context(|| format!("read {}", path.display()))?;
-    read_seed(path, &Zeroizing::new(text))
+    parse_seed(&read_secret_file(path)?).with_context(|| path.display().to_string())
 }
 
-fn read_seed(path: &Path, text: &str) -> anyhow::Result<Zeroizing<[u8; 32]>> {
+/// The text of a file that nobody else can read.
+fn read_secret_file(path: &Path) -> anyhow::Result<Zeroizing<String>> {
+    let text = fs::read_to_string(path).map(Zeroizing::new).with_context(|| format!("read {}", path.display()))?;
     let mode = fs::metadata(path).with_context(|| format!("read {}", path.display()))?.permissions().mode();
     if mode & 0o077 != 0 {
         bail!("{} can be read by others; run: chmod 600 {}", path.display(), path.display());
     }
-    parse_seed(text).with_context(|| path.display().to_string())
+    Ok(text)
 }
 
 /// Reads an ed25519 seed from text: 32 bytes of hex, perhaps with space around them.

@@ -1,10 +1,10 @@
-//! Where this node's peers listen: TCP and QUIC on the same port, on the loopback address of each family that the host
-//! has.
+//! Where this node's peers listen: TCP and QUIC on the same port of each host address, and whatever whole addresses the
+//! operator gives.
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, TcpListener, UdpSocket};
 
-use dsn::{Multiaddr, Neighbours, Peer, PeerConfig, PeerLimits, StartError, Timeouts};
+use dsn::{Multiaddr, Neighbours, NetworkConfig, Peer, PeerConfig, PeerLimits, StartError, Timeouts};
 use runtime::types::BlockHash;
 
 /// Ports tried before none is called free: somebody may take one between the look and the use.
@@ -35,37 +35,66 @@ pub fn has_ipv6() -> bool {
     UdpSocket::bind((Ipv6Addr::LOCALHOST, 0)).is_ok()
 }
 
-/// A peer on a loopback port; 0 = any free one.
-pub async fn listen(seed: &[u8; 32], common: &Common, port: u16) -> Result<Peer, ListenError> {
-    let hosts = hosts(has_ipv6());
-    if port != 0 {
-        return Ok(start(seed, common, &hosts, port).await?);
+/// Where a peer listens.
+#[derive(Clone, Debug)]
+pub struct Places {
+    /// Addresses of this host, for both protocols.
+    pub hosts: Vec<IpAddr>,
+    /// Their port; 0 = any free one.
+    pub port: u16,
+    /// Whole addresses beside those.
+    pub exact: Vec<Multiaddr>,
+}
+
+impl Places {
+    /// A loopback port of each family that the host has.
+    pub fn loopback(port: u16) -> Self {
+        Self { hosts: loopback(has_ipv6()), port, exact: Vec::new() }
+    }
+}
+
+/// A peer that listens at `places`, with this network around it.
+pub async fn listen(
+    seed: &[u8; 32],
+    common: &Common,
+    places: &Places,
+    network: &NetworkConfig,
+) -> Result<Peer, ListenError> {
+    if places.port != 0 || places.hosts.is_empty() {
+        return Ok(start(seed, common, places, places.port, network).await?);
     }
     let mut attempts = PORT_ATTEMPTS;
     loop {
         attempts -= 1;
-        let port = free_port(&hosts).map_err(ListenError::NoPort)?;
-        match start(seed, common, &hosts, port).await {
+        let port = free_port(&places.hosts).map_err(ListenError::NoPort)?;
+        match start(seed, common, places, port, network).await {
             Err(StartError::Listen { .. }) if attempts > 0 => {}
             started => return Ok(started?),
         }
     }
 }
 
-async fn start(seed: &[u8; 32], common: &Common, hosts: &[IpAddr], port: u16) -> Result<Peer, StartError> {
+async fn start(
+    seed: &[u8; 32],
+    common: &Common,
+    places: &Places,
+    port: u16,
+    network: &NetworkConfig,
+) -> Result<Peer, StartError> {
     let config = PeerConfig {
         secret: *seed,
-        listen: addresses(hosts, port),
+        listen: addresses(&places.hosts, port).into_iter().chain(places.exact.iter().cloned()).collect(),
         genesis: common.genesis,
         limits: PeerLimits::default(),
         timeouts: Timeouts::default(),
         neighbours: common.neighbours.clone(),
+        network: network.clone(),
     };
     Peer::start(config).await
 }
 
 /// IPv4 first, as it is what all have.
-fn hosts(ipv6: bool) -> Vec<IpAddr> {
+fn loopback(ipv6: bool) -> Vec<IpAddr> {
     let v6 = ipv6.then_some(IpAddr::V6(Ipv6Addr::LOCALHOST));
     [IpAddr::V4(Ipv4Addr::LOCALHOST)].into_iter().chain(v6).collect()
 }
@@ -78,20 +107,18 @@ fn addresses(hosts: &[IpAddr], port: u16) -> Vec<Multiaddr> {
         };
         [format!("{host}/tcp/{port}"), format!("{host}/udp/{port}/quic-v1")]
     });
-    both.map(|address| address.parse().expect("a loopback address is a multiaddress")).collect()
+    both.map(|address| address.parse().expect("an address of a host is a multiaddress")).collect()
 }
 
 /// A port that nobody has, with either protocol, on any of the hosts.
 fn free_port(hosts: &[IpAddr]) -> io::Result<u16> {
     let mut taken = io::Error::from(io::ErrorKind::AddrInUse);
+    let Some((first, others)) = hosts.split_first() else { return Err(taken) };
     for _ in 0..PORT_ATTEMPTS {
         // Held until all are bound.
-        let first = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
-        let port = first.local_addr()?.port();
-        let bound = hosts.iter().try_for_each(|host| {
-            UdpSocket::bind((*host, port))?;
-            if host.is_ipv6() { TcpListener::bind((*host, port)).map(drop) } else { Ok(()) }
-        });
+        let held = TcpListener::bind((*first, 0))?;
+        let port = held.local_addr()?.port();
+        let bound = UdpSocket::bind((*first, port)).and_then(|_held| are_free(others, port));
         match bound {
             Ok(()) => return Ok(port),
             Err(error) => taken = error,
@@ -100,9 +127,17 @@ fn free_port(hosts: &[IpAddr]) -> io::Result<u16> {
     Err(taken)
 }
 
+fn are_free(hosts: &[IpAddr], port: u16) -> io::Result<()> {
+    // All of IPv6 would take IPv4's too here, unlike where it is used.
+    hosts.iter().filter(|host| !host.is_unspecified()).try_for_each(|host| {
+        UdpSocket::bind((*host, port))?;
+        TcpListener::bind((*host, port)).map(drop)
+    })
+}
+
 #[cfg(test)]
 mod tests {
-    use super::{addresses, free_port, hosts};
+    use super::{addresses, free_port, loopback as hosts};
 
     #[test]
     fn a_host_without_ipv6_listens_on_what_it_has() {

@@ -4,6 +4,7 @@
 //! (files out), `provider` (pieces kept) and `chain` (blocks), each over the crates below.
 
 mod admission;
+mod args;
 mod assembly;
 mod backend;
 mod base_path;
@@ -16,6 +17,7 @@ mod errors;
 mod failpoints;
 mod fetch;
 mod gateway;
+mod gossip;
 mod keystore;
 mod labels;
 mod line_log;
@@ -24,11 +26,15 @@ mod metrics;
 mod opening;
 mod provider;
 mod recorded;
+mod roles;
+mod sharing;
 mod shutdown;
 mod source;
 mod spool;
 mod status;
+mod storage_network;
 mod submitter;
+mod sync;
 mod telemetry;
 mod traffic;
 

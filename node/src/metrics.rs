@@ -5,6 +5,7 @@
 //! none is allocated where something is counted.
 
 mod blocks;
+mod network;
 mod observed;
 mod requests;
 mod text;

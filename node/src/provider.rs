@@ -6,25 +6,33 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use chain_spec::dev_keys;
-use dsn::{Multiaddr, Peer, PieceService, PieceStore, StoreLimits};
+use dsn::{Multiaddr, NetworkConfig, Peer, PieceCache, PieceService, PieceStore, StoreLimits};
 use runtime::crypto::{AccountId, KeyPair};
 use runtime::state::ReadTables;
 use runtime::tables::{ProviderNumbers, Providers};
 use runtime::types::{Call, ProvidersCall, Text, UpdateProvider};
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use zeroize::Zeroizing;
 
 use crate::admission::LedgerAdmission;
 use crate::base_path::{BasePath, make_folder};
 use crate::chain::Chain;
-use crate::listen;
+use crate::listen::{self, Places};
 use crate::spool::RESERVE_BYTES;
 use crate::submitter::Submitter;
 
+pub mod record;
 mod scrub;
 mod sweep;
 
+/// Addresses of a provider that the ledger takes.
+const ADDRESSES_MAX: usize = 8;
+/// Those among them that are kept for ways through relays, if there are any.
+const RELAYED_MAX: usize = 2;
+
 /// The keys of a provider.
+#[derive(Clone)]
 pub struct ProviderKeys {
     /// Who is paid.
     pub account: KeyPair,
@@ -45,23 +53,44 @@ impl ProviderKeys {
     }
 }
 
+/// Where a provider serves.
+pub enum Place<'a> {
+    /// With a peer of its own, on loopback, whose port is kept.
+    Own,
+    /// With the node's own.
+    Shared(Shared<'a>),
+}
+
+/// The peer of a node that keeps pieces.
+pub struct Shared<'a> {
+    /// The peer.
+    pub peer: &'a Peer,
+    /// Where others see it, if the operator says so.
+    pub public: &'a [Multiaddr],
+    /// What the node has read, served by the same peer.
+    pub cache: Option<Arc<PieceCache>>,
+}
+
 /// A provider that serves.
 pub struct Provider {
     account: KeyPair,
     peer: Peer,
+    owns_peer: bool,
+    public: Vec<Multiaddr>,
     service: PieceService,
     sweeping: JoinHandle<()>,
     scrubbing: JoinHandle<()>,
 }
 
 impl Provider {
-    /// Opens the store, starts the peer on the port it had before, and serves.
+    /// Opens the store, starts the peer on the port it had before if it is its own, and serves.
     pub async fn start(
         chain: Arc<Chain>,
         base: &BasePath,
         keys: ProviderKeys,
         common: &listen::Common,
         quota: Option<u64>,
+        place: Place<'_>,
     ) -> anyhow::Result<Self> {
         let account = keys.account.account();
         let folder = base.pieces().join(account.to_string());
@@ -73,20 +102,33 @@ impl Provider {
                 .and_then(|()| PieceStore::open(&folder, limits).context("open the piece store"))
         });
         let store = Arc::new(opening.await?.with_context(|| format!("provider {account}"))?);
-        let ports = base.network().join(format!("{account}.port"));
-        let recorded = recorded_port(&chain, &account)?;
-        let peer = start_peer(&keys.peer_seed, common, &ports, recorded).await?;
+        let (peer, public, cache, owns_peer) = match place {
+            Place::Shared(Shared { peer, public, cache }) => (peer.clone(), public.to_vec(), cache, false),
+            Place::Own => {
+                let ports = base.network().join(format!("{account}.port"));
+                let recorded = recorded_port(&chain, &account)?;
+                (start_peer(&keys.peer_seed, common, &ports, recorded).await?, Vec::new(), None, true)
+            }
+        };
         let admission = Arc::new(LedgerAdmission::new(chain.clone(), account, keys.service));
-        let service = PieceService::new(store.clone(), admission);
+        let mut service = PieceService::new(store.clone(), admission);
+        if let Some(cache) = cache {
+            service = service.with_cache(cache, [peer.peer_key()]);
+        }
         peer.serve(service.clone())?;
         let scrubbing = tokio::spawn(scrub::follow(store.clone(), account));
         let sweeping = tokio::spawn(sweep::follow(chain, store, account, pieces));
-        Ok(Self { account: keys.account, peer, service, sweeping, scrubbing })
+        Ok(Self { account: keys.account, peer, owns_peer, public, service, sweeping, scrubbing })
     }
 
     /// The provider's peer.
     pub const fn peer(&self) -> &Peer {
         &self.peer
+    }
+
+    /// Whether nothing else uses its peer.
+    pub const fn owns_peer(&self) -> bool {
+        self.owns_peer
     }
 
     /// Who is paid.
@@ -99,10 +141,10 @@ impl Provider {
         &self.service
     }
 
-    /// Where it listens, as the ledger records it.
+    /// Where others reach it, as the ledger records it: where the operator says; else where it has found out that they
+    /// do, or listens. Ways through relays come last.
     pub fn addresses(&self) -> anyhow::Result<Vec<Text<128>>> {
-        let addresses = self.peer.listen_addresses();
-        Ok(addresses.iter().map(|address| Text::new(address.to_string())).collect::<Result<_, _>>()?)
+        reached_at(&self.peer, &self.public)
     }
 
     /// Has the ledger record where the peer listens, if it does not yet.
@@ -122,12 +164,61 @@ impl Provider {
         Ok(())
     }
 
+    /// Finds out later what [`addresses`](Self::addresses) are then.
+    pub fn watched(&self) -> WatchedAddresses {
+        WatchedAddresses {
+            changes: self.peer.watch_external_addresses(),
+            peer: self.peer.clone(),
+            public: self.public.clone(),
+        }
+    }
+
     /// Stops serving.
     pub async fn stop(self) {
         self.sweeping.abort();
         self.scrubbing.abort();
-        self.peer.stop().await;
+        if self.owns_peer {
+            self.peer.stop().await;
+        }
     }
+}
+
+/// Where others reach a provider, now and later.
+pub struct WatchedAddresses {
+    peer: Peer,
+    public: Vec<Multiaddr>,
+    changes: watch::Receiver<Vec<Multiaddr>>,
+}
+
+impl WatchedAddresses {
+    /// As [`Provider::addresses`].
+    pub fn now(&mut self) -> anyhow::Result<Vec<Text<128>>> {
+        self.changes.mark_unchanged();
+        reached_at(&self.peer, &self.public)
+    }
+
+    /// Resolves once they may be others than [`now`](Self::now) last said; never, if the peer has ended.
+    pub async fn changed(&mut self) {
+        if self.changes.changed().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    }
+}
+
+/// As [`Provider::addresses`].
+fn reached_at(peer: &Peer, public: &[Multiaddr]) -> anyhow::Result<Vec<Text<128>>> {
+    let mut known = peer.external_addresses();
+    if known.is_empty() {
+        known = peer.listen_addresses();
+    }
+    let (relayed, mut direct): (Vec<_>, Vec<_>) = known.into_iter().partition(dsn::is_relayed);
+    if !public.is_empty() {
+        direct = public.to_vec();
+    }
+    // A host with many interfaces listens at more than the ledger takes.
+    direct.truncate(ADDRESSES_MAX.saturating_sub(relayed.len().min(RELAYED_MAX)));
+    let addresses = direct.into_iter().chain(relayed).take(ADDRESSES_MAX);
+    Ok(addresses.map(|address| Text::new(address.to_string())).collect::<Result<_, _>>()?)
 }
 
 /// The TCP port of the first address that the ledger records.
@@ -149,7 +240,7 @@ async fn start_peer(
     let kept = fs::read_to_string(kept_at).ok().and_then(|text| text.trim().parse().ok());
     let mut refused = None;
     for port in kept.into_iter().chain(recorded).chain([0]) {
-        match listen::listen(seed, common, port).await {
+        match listen::listen(seed, common, &Places::loopback(port), &NetworkConfig::default()).await {
             Ok(peer) => {
                 let port = peer.listen_addresses().first().and_then(tcp_port).context("the peer has no port")?;
                 fs::write(kept_at, port.to_string()).with_context(|| format!("write {}", kept_at.display()))?;

@@ -44,7 +44,7 @@ pub use manifest::{
 };
 pub use range::{StripeRange, plan_range};
 pub use slice::{
-    CHUNK_BYTES, ChunkProof, GROUP_BYTES, PieceHasher, PieceReader, ReadAt, SliceDecoder, SliceError, VerifiedChunk,
-    VerifiedGroup, VerifiedSlice, decode_slice, encode_slice, outboard, outboard_bytes, prove_chunk, slice_bytes_max,
-    verify_chunk,
+    CHUNK_BYTES, ChunkProof, GROUP_BYTES, HashPair, PieceHasher, PieceReader, ReadAt, SliceDecoder, SliceError,
+    VerifiedChunk, VerifiedGroup, VerifiedSlice, decode_slice, encode_slice, outboard, outboard_bytes, prove_chunk,
+    slice_bytes_max, verify_chunk,
 };

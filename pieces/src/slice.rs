@@ -22,7 +22,7 @@ use bao_tree::{BaoTree, BlockSize, ChunkNum, ChunkRanges, io::EncodeError as Bao
 use bytes::{Bytes, BytesMut};
 use std::io::{self, Read, Write};
 use std::ops::Range;
-use walk::SliceWalk;
+use walk::{PAIR_BYTES, SliceWalk};
 
 /// Bytes of a group: what is sent whole and verified at once.
 pub const GROUP_BYTES: u64 = 16 * 1024;
@@ -187,6 +187,16 @@ pub struct VerifiedSlice {
     range: Range<u64>,
     offset: u64,
     bytes: Bytes,
+    pairs: Vec<HashPair>,
+}
+
+/// Two hashes of a piece's tree, and where they stand in its outboard.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct HashPair {
+    /// Offset in the outboard in bytes.
+    pub offset: u64,
+    /// The hashes of the left and the right half.
+    pub hashes: [u8; PAIR_BYTES],
 }
 
 impl VerifiedSlice {
@@ -200,7 +210,7 @@ impl VerifiedSlice {
         if PieceHash::of(&bytes) != piece {
             return Err(SliceError::Mismatch { piece, offset: 0 });
         }
-        Ok(Self { piece, piece_bytes, range: 0..piece_bytes, offset: 0, bytes })
+        Ok(Self { piece, piece_bytes, range: 0..piece_bytes, offset: 0, bytes, pairs: Vec::new() })
     }
 
     /// The piece these bytes belong to.
@@ -216,6 +226,13 @@ impl VerifiedSlice {
     /// Offset of [`bytes`](Self::bytes) in the piece: a multiple of [`GROUP_BYTES`].
     pub fn offset(&self) -> u64 {
         self.offset
+    }
+
+    /// The hash pairs that came with the slice, hashed up to the piece like its groups: with them written into an
+    /// outboard, whatever else it holds, a [`PieceReader`] cuts this slice again. None of a piece that was at hand as a
+    /// whole.
+    pub fn pairs(&self) -> &[HashPair] {
+        &self.pairs
     }
 
     /// The covering groups: the range that was asked for, rounded outwards.
@@ -294,6 +311,7 @@ pub fn decode_slice(
     // Not above the length of `encoded`, which holds these groups and the hash pairs.
     let covered = group_end(range.end).min(piece_bytes) - offset;
     let mut bytes = BytesMut::with_capacity(usize_of(covered)?);
+    let mut pairs = Vec::new();
     let mut rest = encoded;
     while let Some(step) = walk.next_step() {
         let (item, behind) =
@@ -301,11 +319,13 @@ pub fn decode_slice(
         walk.check(&step, item)?;
         if step.is_group() {
             bytes.extend_from_slice(item);
+        } else if let (Some(offset), Ok(hashes)) = (walk.outboard_offset(&step), item.try_into()) {
+            pairs.push(HashPair { offset, hashes });
         }
         rest = behind;
     }
     let bytes = bytes.freeze();
-    Ok(VerifiedSlice { piece: hash, piece_bytes, range, offset, bytes })
+    Ok(VerifiedSlice { piece: hash, piece_bytes, range, offset, bytes, pairs })
 }
 
 /// A group of a piece, hashed up to its [`PieceHash`].

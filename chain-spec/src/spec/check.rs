@@ -44,7 +44,8 @@ impl ChainSpec {
         let id_is_plain = self.id.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"-_".contains(&b));
         require(id_is_plain && (1..=64).contains(&self.id.len()), "id", "must be 1 to 64 of a-z, 0-9, - and _")?;
         require(!self.genesis.validators.is_empty(), "genesis.validators", "must not be empty")?;
-        self.check_boot_nodes()?;
+        check_peers("bootNodes", &self.boot_nodes)?;
+        check_peers("consensusPeers", &self.consensus_peers)?;
         self.check_timeouts()?;
         check_parameters(&self.genesis.parameters)?;
         self.check_accounts()?;
@@ -58,20 +59,6 @@ impl ChainSpec {
     pub(super) fn check_begun(&self, now_ms: u64) -> Result<(), SpecError> {
         let begun = self.genesis.timestamp_ms <= now_ms;
         require(begun, "genesis.timestampMs", "must be in the past; this machine's clock says that it is not")
-    }
-
-    /// Only their outline: what the parts of an address mean is known to the networks that dial it.
-    fn check_boot_nodes(&self) -> Result<(), SpecError> {
-        require(self.boot_nodes.len() <= BOOT_NODES_MAX, "bootNodes", "are more than 64")?;
-        for (index, address) in self.boot_nodes.iter().enumerate() {
-            let names_peer = address.rsplit_once("/p2p/").is_some_and(|(_, peer)| peer.parse::<PeerKey>().is_ok());
-            require(
-                address.starts_with('/') && names_peer && address.len() <= BOOT_NODE_BYTES_MAX,
-                &format!("bootNodes[{index}]"),
-                "must be a multiaddress that ends in /p2p/ and a peer id",
-            )?;
-        }
-        Ok(())
     }
 
     fn check_timeouts(&self) -> Result<(), SpecError> {
@@ -142,6 +129,20 @@ impl ChainSpec {
         let supply = all.fold(0, Balance::saturating_add);
         require(supply < AMOUNT_MAX, "genesis.accounts", "together with all bonds hold more than 2^126")
     }
+}
+
+/// Only their outline: what the parts of an address mean is known to the networks that dial it.
+fn check_peers(field: &str, addresses: &[String]) -> Result<(), SpecError> {
+    require(addresses.len() <= BOOT_NODES_MAX, field, "are more than 64")?;
+    for (index, address) in addresses.iter().enumerate() {
+        let names_peer = address.rsplit_once("/p2p/").is_some_and(|(_, peer)| peer.parse::<PeerKey>().is_ok());
+        require(
+            address.starts_with('/') && names_peer && address.len() <= BOOT_NODE_BYTES_MAX,
+            &format!("{field}[{index}]"),
+            "must be a multiaddress that ends in /p2p/ and a peer id",
+        )?;
+    }
+    Ok(())
 }
 
 fn at(field: &str) -> String {

@@ -161,6 +161,7 @@ fn spec(preset: &Preset) -> ChainSpec {
         id: preset.id.into(),
         chain_type: preset.chain_type,
         boot_nodes: Vec::new(),
+        consensus_peers: Vec::new(),
         consensus: ConsensusTimeouts::default(),
         genesis: GenesisSpec {
             timestamp_ms: GENESIS_MS,

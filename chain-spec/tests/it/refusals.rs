@@ -50,6 +50,7 @@ fn each_wrong_field_is_named() {
         ("/bootNodes", json!(["/ip4/127.0.0.1/tcp/1"]), "bootNodes[0]"),
         ("/bootNodes", json!(["/ip4/127.0.0.1/tcp/1/p2p/Alice"]), "bootNodes[0]"),
         ("/bootNodes", json!(["127.0.0.1:30433"]), "bootNodes[0]"),
+        ("/consensusPeers", json!(["/ip4/127.0.0.1/tcp/30333"]), "consensusPeers[0]"),
         ("/id", json!("../dev"), "id"),
         ("/colour", json!("red"), "colour"),
     ];

@@ -71,7 +71,17 @@ impl Host {
         }
         tokio::select! {
             () = self.setting.work.wait() => {}
+            () = self.is_passed() => {}
             () = tokio::time::sleep_until(self.committed_at + self.setting.idle) => {}
+        }
+    }
+
+    /// Resolves once peers are ahead, for a node that does not vote: it may have missed the parts of their block. For one
+    /// that votes it never does, or a peer that lies could make it propose blocks without an end.
+    async fn is_passed(&self) {
+        match self.setting.signer {
+            Some(_) => std::future::pending().await,
+            None => self.setting.heights.above(self.head.height).await,
         }
     }
 

@@ -75,3 +75,23 @@ async fn a_node_that_calls_a_certified_block_invalid_ends() {
     network.stop().await;
     network.agree(&[0, 1, 2], 3);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_node_without_a_key_that_nobody_named_follows_and_knows_how_far_others_are() {
+    let mut network = Network::new(Duration::from_millis(200));
+    network.follows(3);
+    network.estrange(3);
+    for index in 0..3 {
+        network.start(index).await;
+    }
+    network.chains[0].reaches(3).await;
+    network.start(3).await;
+    let heights = network.engines[3].as_ref().unwrap().peer_heights().clone();
+    soon(heights.above(2)).await;
+    let behind = network.chains[0].height();
+    network.chains[3].reaches(behind + 3).await;
+    assert!(heights.best() >= Some(behind), "{:?}", heights.best());
+    assert_eq!(network.chains[3].proposed(), []);
+    network.stop().await;
+    network.agree(&[0, 1, 2, 3], behind);
+}

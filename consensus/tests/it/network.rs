@@ -12,7 +12,7 @@ const VALIDATORS: u8 = 4;
 /// Four validators that know each other's addresses.
 pub struct Network {
     pub chains: Vec<Arc<TestChain>>,
-    configs: Vec<ConsensusConfig>,
+    pub configs: Vec<ConsensusConfig>,
     pub engines: Vec<Option<ConsensusHandle>>,
     _folders: Vec<tempfile::TempDir>,
 }
@@ -35,6 +35,19 @@ impl Network {
         }
         let chains = (0..VALIDATORS).map(|index| TestChain::new(VALIDATORS, index)).collect();
         Self { chains, configs, engines: (0..VALIDATORS).map(|_| None).collect(), _folders: folders }
+    }
+
+    /// Takes a node its key: it follows.
+    pub fn follows(&mut self, index: usize) {
+        self.configs[index].validator = None;
+    }
+
+    /// Has all but `stranger` name only each other.
+    pub fn estrange(&mut self, stranger: usize) {
+        let id = peer_key(&self.configs[stranger].network_secret).to_string();
+        for (_, config) in self.configs.iter_mut().enumerate().filter(|(index, _)| *index != stranger) {
+            config.peers.retain(|address| !address.ends_with(&id));
+        }
     }
 
     pub async fn start(&mut self, index: usize) {

@@ -33,6 +33,8 @@ pub enum Fault {
     CommitPanics,
     /// Whenever it is shown a block that came by sync, it calls it invalid.
     RefuseSynced,
+    /// Its own blocks always carry a transaction too many.
+    ProposeInvalid,
 }
 
 #[derive(Default)]
@@ -73,8 +75,13 @@ pub fn validator(index: u8) -> ValidatorKey {
 
 impl TestChain {
     pub fn new(count: u8, index: u8) -> Arc<Self> {
+        Self::born_in_epoch(0, count, index)
+    }
+
+    /// Another epoch, another genesis: another chain.
+    pub fn born_in_epoch(epoch: u32, count: u8, index: u8) -> Arc<Self> {
         let validators = validators(count);
-        let genesis = header(&validators, None, 0, AccountId::ZERO, &[]);
+        let genesis = Header { epoch, ..header(&validators, None, 0, AccountId::ZERO, &[]) };
         Arc::new(Self {
             genesis,
             validators,
@@ -224,8 +231,11 @@ impl Application for TestChain {
         let made = match store.stored.values().find(mine) {
             Some(candidate) => candidate.clone(),
             None => {
-                let transactions = store.pending.clone();
+                let mut transactions = store.pending.clone();
                 let header = header(&self.validators, Some(&parent), round, self.account, &transactions);
+                if store.fault == Some(Fault::ProposeInvalid) {
+                    transactions.push(transfer(u64::MAX));
+                }
                 candidate(&Block { header, transactions })
             }
         };

@@ -3,7 +3,10 @@
 use dsn_messages::get::{GetReply, GetRequest};
 use dsn_messages::have::{HaveReply, HaveRequest};
 use dsn_messages::put::{Authority, PutAnswer, PutEnd, PutOpen, PutReply};
-use dsn_messages::{Refusal, RefusalCode};
+use dsn_messages::share::{
+    SHARER_ADDRESS_BYTES_MAX, SHARER_ADDRESSES_MAX, SHARERS_NAMED_MAX, ShareReply, ShareRequest, Sharer, are_addresses,
+};
+use dsn_messages::{Message as _, Refusal, RefusalCode};
 use parity_scale_codec::{DecodeAll, Encode};
 use pieces::{ErasureCode, FileId, Hash, PieceHash};
 use runtime::crypto::{AccountId, Signature};
@@ -67,12 +70,20 @@ fn every_message_has_its_frozen_layout() {
     line(&mut text, "put.answer.refused", PutAnswer::Refused(refusal(RefusalCode::Mismatch)));
     let request = GetRequest { piece_hash: hash, piece_bytes: 4, start: 1, end: 3, window_bytes: 65_536 };
     line(&mut text, "get.request", request);
+    let addresses = vec![vec![4, 127, 0, 0, 1, 6, 0x76, 0xe1], vec![5]];
+    line(&mut text, "share.request", ShareRequest { get: request, addresses: addresses.clone() });
+    line(&mut text, "share.reply.found", ShareReply::Found);
+    line(&mut text, "share.reply.not_found", ShareReply::NotFound);
+    line(&mut text, "share.reply.refused", ShareReply::Refused(refusal(RefusalCode::Busy)));
+    let sharers = vec![Sharer { peer_key: [0x33; 32], addresses }];
+    line(&mut text, "share.reply.elsewhere", ShareReply::Elsewhere { sharers });
     line(&mut text, "get.reply.found", GetReply::Found);
     line(&mut text, "get.reply.not_found", GetReply::NotFound);
     line(&mut text, "get.reply.refused", GetReply::Refused(refusal(RefusalCode::OutOfBounds)));
     line(&mut text, "have.request", HaveRequest { hashes: vec![hash; 2] });
     line(&mut text, "have.reply.held", HaveReply::Held { bitmap: vec![0b10] });
     line(&mut text, "have.reply.refused", HaveReply::Refused(refusal(RefusalCode::Busy)));
+    line(&mut text, "have.reply.kept", HaveReply::Kept { held: vec![0b10], cached: vec![0b01] });
     for code in [
         RefusalCode::Busy,
         RefusalCode::Full,
@@ -101,8 +112,26 @@ fn every_message_fits_its_limit() {
     assert_eq!(refusal.message.as_str().len(), 200);
     assert!(PutReply::Refused(refusal.clone()).encode().len() <= 512);
     assert!(HaveRequest { hashes: vec![PieceHash::ZERO; 1024] }.encode().len() <= 32 * 1024 + 2);
+    assert!(HaveReply::Kept { held: vec![0; 128], cached: vec![0; 128] }.encode().len() <= 512);
+    let addresses = vec![vec![7; SHARER_ADDRESS_BYTES_MAX]; SHARER_ADDRESSES_MAX];
+    assert!(are_addresses(&addresses));
+    let get = GetRequest { piece_hash: PieceHash::ZERO, piece_bytes: 0, start: 0, end: 0, window_bytes: 0 };
+    let share = ShareRequest { get, addresses: addresses.clone() }.encode();
+    assert!(share.len() <= usize::try_from(ShareRequest::BYTES_MAX).unwrap());
+    assert!(ShareReply::Refused(refusal.clone()).encode().len() <= 512);
+    let sharers = vec![Sharer { peer_key: [1; 32], addresses }; SHARERS_NAMED_MAX];
+    let elsewhere = ShareReply::Elsewhere { sharers }.encode();
+    assert_eq!(u32::try_from(elsewhere.len()).unwrap(), ShareReply::BYTES_MAX);
     let signature = Signature::ZERO;
     assert!(PutAnswer::Committed { commitment: commitment(), signature }.encode().len() <= 512);
+}
+
+#[test]
+fn a_sharer_has_few_and_short_addresses() {
+    assert!(!are_addresses(&[]));
+    assert!(!are_addresses(&[vec![]]));
+    assert!(!are_addresses(&[vec![7; SHARER_ADDRESS_BYTES_MAX + 1]]));
+    assert!(!are_addresses(&vec![vec![7]; SHARER_ADDRESSES_MAX + 1]));
 }
 
 #[test]

@@ -3,3 +3,5 @@
 
 mod frames;
 mod golden;
+mod pages;
+mod spec;

@@ -1,16 +1,16 @@
 //! The columns that are being read.
 
+use super::read::{Asked, Broken, Read, Received};
 use super::window::Windows;
 use super::{Holder, PREFETCH_WINDOWS, Segment};
-use crate::net::{OpenError, Peer, PeerTarget};
+use crate::net::{OpenError, Peer};
 use crate::protocol::get::GetError;
 use crate::scores::Deed;
 use crate::service::chain;
 use dsn_messages::RefusalCode;
-use pieces::{PieceHash, VerifiedSlice};
+use pieces::VerifiedSlice;
 use std::collections::BTreeMap;
 use std::future::poll_fn;
-use std::ops::Range;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
@@ -21,21 +21,6 @@ use tracing::warn;
 
 /// A holder that another one was faster than is called slow if it was waited for this long: it may have been asked last.
 const SLOW_AFTER: Duration = Duration::from_millis(1_500);
-/// A reader that pauses for longer may lose its streams, and that is no fault of the holders.
-const PAUSE: Duration = Duration::from_secs(5);
-/// The speed of a holder is noted after so many bytes,
-const MEASURED_BYTES: u64 = 1024 * 1024;
-/// or after it was waited for so long.
-const MEASURED_WAIT: Duration = Duration::from_millis(200);
-
-type Received = Result<VerifiedSlice, Broken>;
-
-/// Why no more comes.
-struct Broken {
-    error: GetError,
-    /// The reader had not taken anything for long.
-    after_pause: bool,
-}
 
 /// A column that is being read.
 struct Running {
@@ -45,6 +30,7 @@ struct Running {
     had_sent: bool,
     /// Since when it is waited for.
     since: Instant,
+    asked: Asked,
     _task: AbortOnDropHandle<()>,
 }
 
@@ -82,14 +68,16 @@ impl Columns {
         let (sender, windows) = mpsc::channel(PREFETCH_WINDOWS);
         let (range, piece_bytes) = (self.windows.piece_range_from(window), self.windows.piece_bytes());
         let (peer, window_bytes) = (self.peer.clone(), self.windows.window_bytes());
+        let asked = Asked::default();
+        let of_task = asked.clone();
         let task = tokio::spawn(async move {
             if let (Some(Holder { target, .. }), Some(piece)) = (holder, piece) {
-                let read = Read { target, piece, piece_bytes, range, window_bytes };
+                let read = Read { holder: target, piece, piece_bytes, range, window_bytes, asked: of_task };
                 read.run(&peer, &sender).await;
             }
         });
-        let since = Instant::now();
-        let running = Running { windows, slice: None, had_sent: false, since, _task: AbortOnDropHandle::new(task) };
+        let (since, task) = (Instant::now(), AbortOnDropHandle::new(task));
+        let running = Running { windows, slice: None, had_sent: false, since, asked, _task: task };
         self.running.insert(column, running);
     }
 
@@ -149,8 +137,8 @@ impl Columns {
     pub(super) fn stop_late(&mut self) -> Vec<u8> {
         let late = self.late();
         for column in &late {
-            let waited = self.running.get(column).map_or(Duration::ZERO, |running| running.since.elapsed());
-            if waited < SLOW_AFTER {
+            let waited = self.running.get(column).and_then(|running| running.asked.waited(running.since));
+            if waited.is_none_or(|waited| waited < SLOW_AFTER) {
                 self.running.remove(column);
             } else {
                 self.stop_slow(*column);
@@ -162,7 +150,8 @@ impl Columns {
     /// Ends a column whose holder is slow.
     pub(super) fn stop_slow(&mut self, column: u8) {
         let Some(running) = self.running.remove(&column) else { return };
-        let (waited, Some(holder)) = (running.since.elapsed(), self.holder(column)) else { return };
+        // Whoever else was to bring the piece, the holder is not to blame for.
+        let (Some(waited), Some(holder)) = (running.asked.waited(running.since), self.holder(column)) else { return };
         let (Segment { file, segment, .. }, Holder { provider, target }) = (&*self.segment, holder);
         let reason = format!("the others waited {:.1} s for it", waited.as_secs_f64());
         warn!(%file, segment, column, %provider, peer = %target, reason, "a holder is slow, reading from another");
@@ -209,68 +198,5 @@ impl Columns {
             Some(GetError::Refused { refusal, .. }) if refusal.code == RefusalCode::Busy => Waited::Busy { column },
             _ => Waited::Dead { column },
         }
-    }
-}
-
-/// What is asked of one holder.
-struct Read {
-    target: PeerTarget,
-    piece: PieceHash,
-    piece_bytes: u32,
-    range: Range<u64>,
-    window_bytes: u32,
-}
-
-impl Read {
-    async fn run(self, peer: &Peer, sender: &mpsc::Sender<Received>) {
-        let Self { target, piece, piece_bytes, range, window_bytes } = self;
-        let mut slices = match peer.get_in_windows(&target, piece, piece_bytes, range, window_bytes).await {
-            Ok(slices) => slices,
-            Err(error) => return drop(sender.send(Err(Broken { error, after_pause: false })).await),
-        };
-        let mut speed = Speed::default();
-        let mut pause = Duration::ZERO;
-        loop {
-            let asked = Instant::now();
-            let received = match slices.next().await {
-                Ok(Some(slice)) => {
-                    speed.add(&slice, asked.elapsed());
-                    Ok(slice)
-                }
-                Ok(None) => break,
-                Err(error) => Err(Broken { error, after_pause: pause >= PAUSE }),
-            };
-            if speed.bytes >= MEASURED_BYTES || speed.waited >= MEASURED_WAIT {
-                peer.judged().note(target.peer_key, std::mem::take(&mut speed).deed());
-            }
-            let is_last = received.is_err();
-            let came = Instant::now();
-            if sender.send(received).await.is_err() || is_last {
-                return;
-            }
-            pause = came.elapsed();
-        }
-        if speed.bytes > 0 {
-            peer.judged().note(target.peer_key, speed.deed());
-        }
-    }
-}
-
-/// What came, and how long it was waited for.
-#[derive(Default)]
-struct Speed {
-    bytes: u64,
-    waited: Duration,
-}
-
-impl Speed {
-    fn add(&mut self, slice: &VerifiedSlice, waited: Duration) {
-        let range = slice.range();
-        self.bytes += range.end.saturating_sub(range.start);
-        self.waited += waited;
-    }
-
-    fn deed(self) -> Deed {
-        Deed::Gave { bytes: self.bytes, waited: self.waited }
     }
 }

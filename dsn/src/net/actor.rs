@@ -1,12 +1,17 @@
 //! The task that owns the swarm: it dials, opens streams, and starts a task for each stream that comes in.
 
 use super::behaviour::{Behaviour, BehaviourEvent};
-use super::peer::{OpenError, Status};
+use super::error::OpenError;
+use super::gossip::GossipError;
+use super::network::Network;
+use super::network::addresses::of_peer;
+use super::peer::Status;
 use super::permits::Permits;
 use super::streams::{InboundStream, WantedStream};
 use crate::protocol::wire::Wire;
 use crate::protocol::{Protocol, ProtocolNames};
 use crate::service::PieceService;
+use bytes::Bytes;
 use futures::StreamExt as _;
 use libp2p::swarm::dial_opts::{DialOpts, PeerCondition};
 use libp2p::swarm::{ConnectionId, DialError, SwarmEvent};
@@ -15,7 +20,7 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::sync::{Arc, OnceLock};
 use tokio::io::DuplexStream;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 use tokio_util::compat::FuturesAsyncReadCompatExt as _;
 use tracing::debug;
@@ -30,6 +35,8 @@ pub(super) enum Command {
     Open { peer: PeerId, addresses: Vec<Multiaddr>, wanted: WantedStream },
     /// A stream from a peer of this process, perhaps from this one itself.
     Meet { from: PeerId, protocol: Protocol, stream: DuplexStream },
+    /// A transaction of this node for all that listen.
+    Gossip { transaction: Bytes, reply: oneshot::Sender<Result<(), GossipError>> },
     /// End.
     Stop,
 }
@@ -37,12 +44,13 @@ pub(super) enum Command {
 /// Owns the swarm and the tasks of the streams that are served.
 pub(super) struct Actor {
     pub(super) swarm: Swarm<Behaviour>,
+    pub(super) network: Network,
     pub(super) commands: mpsc::Receiver<Command>,
     pub(super) status: Arc<Status>,
     pub(super) service: Arc<OnceLock<PieceService>>,
     pub(super) names: Arc<ProtocolNames>,
-    /// Streams wanted from peers that are being dialed. Each holds a permit of its peer.
-    pub(super) dialing: HashMap<PeerId, Vec<WantedStream>>,
+    /// Streams wanted from peers that are being dialed for them. Each holds a permit of its peer.
+    pub(super) dialing: HashMap<PeerId, (ConnectionId, Vec<WantedStream>)>,
     /// Connections whose last pings failed, and how many did.
     pub(super) unanswered: HashMap<ConnectionId, u32>,
     pub(super) permits: Permits,
@@ -56,9 +64,13 @@ impl Actor {
         loop {
             tokio::select! {
                 event = self.swarm.select_next_some() => self.on_swarm(event),
+                wake = self.network.wake() => self.network.on_wake(&mut self.swarm, wake),
                 command = self.commands.recv() => match command {
                     Some(Command::Open { peer, addresses, wanted }) => self.open(peer, addresses, wanted),
                     Some(Command::Meet { from, protocol, stream }) => self.serve(from, protocol, stream),
+                    Some(Command::Gossip { transaction, reply }) => {
+                        drop(reply.send(self.network.send(&mut self.swarm, transaction)));
+                    }
                     Some(Command::Stop) | None => break,
                 },
                 Some(ended) = self.tasks.join_next() => {
@@ -69,63 +81,90 @@ impl Actor {
             }
         }
         self.tasks.shutdown().await;
+        self.network.end().await;
     }
 
     fn on_swarm(&mut self, event: SwarmEvent<BehaviourEvent>) {
+        self.network.on_addresses(&mut self.swarm, &event);
         match event {
             SwarmEvent::Behaviour(BehaviourEvent::Streams(inbound)) => self.on_inbound(inbound),
             SwarmEvent::Behaviour(BehaviourEvent::Ping(event)) => self.on_ping(event),
-            SwarmEvent::ConnectionEstablished { peer_id, .. } => {
-                self.count_peers();
-                for wanted in self.dialing.remove(&peer_id).unwrap_or_default() {
+            SwarmEvent::Behaviour(event) => self.network.on_event(&mut self.swarm, event),
+            SwarmEvent::ConnectionEstablished { peer_id, connection_id, endpoint, .. } => {
+                let wanted = self.dialing.remove(&peer_id).map(|(_, wanted)| wanted);
+                self.network.on_opened(&mut self.swarm, peer_id, connection_id, endpoint, wanted.is_some());
+                for wanted in wanted.unwrap_or_default() {
                     self.swarm.behaviour_mut().streams.open(peer_id, wanted);
                 }
             }
             SwarmEvent::ConnectionClosed { connection_id, peer_id, cause, .. } => {
                 debug!(peer = %peer_id, ?cause, "connection closed");
                 self.unanswered.remove(&connection_id);
-                self.count_peers();
+                self.network.on_closed(&mut self.swarm, &peer_id, connection_id);
             }
-            SwarmEvent::OutgoingConnectionError { peer_id: Some(peer), error, .. } => self.on_dial_error(peer, &error),
-            SwarmEvent::NewListenAddr { address, .. } => self.status.listening(address),
-            SwarmEvent::ExpiredListenAddr { address, .. } => self.status.not_listening(&address),
+            SwarmEvent::Dialing { .. } => self.network.on_dialing(),
+            SwarmEvent::OutgoingConnectionError { peer_id, connection_id, error } => {
+                self.network.on_dial_failed(peer_id, connection_id, &error);
+                if let Some(peer) = peer_id {
+                    self.on_dial_error(peer, connection_id, &error);
+                }
+            }
+            SwarmEvent::NewListenAddr { address, .. } => self.status.listening(self.own(address)),
+            SwarmEvent::ExpiredListenAddr { address, .. } => self.status.not_listening(&self.own(address)),
             SwarmEvent::ListenerError { error, .. } => tracing::warn!(%error, "a listener failed for a moment"),
             SwarmEvent::ListenerClosed { addresses, reason, .. } => {
                 tracing::warn!(?addresses, ?reason, "a listener closed");
-                addresses.iter().for_each(|address| self.status.not_listening(address));
+                for address in addresses {
+                    self.status.not_listening(&self.own(address));
+                }
             }
             _ => {}
         }
     }
 
-    fn count_peers(&self) {
-        self.status.set_peers(self.swarm.connected_peers().copied().collect());
+    /// An address that this peer listens on without its own id, which is at the end of those through relays.
+    fn own(&self, address: Multiaddr) -> Multiaddr {
+        of_peer(&address, self.swarm.local_peer_id()).unwrap_or(address)
     }
 
     fn open(&mut self, peer: PeerId, addresses: Vec<Multiaddr>, wanted: WantedStream) {
+        if let Some(reason) = self.network.refusal(&peer) {
+            return drop(wanted.reply.send(Err(OpenError::Refused { reason })));
+        }
         if self.swarm.is_connected(&peer) {
             return self.swarm.behaviour_mut().streams.open(peer, wanted);
         }
         match self.dialing.entry(peer) {
             // One dial at a time: whoever wants the same peer waits for it.
             Entry::Occupied(mut waiting) => {
-                let waiting = waiting.get_mut();
+                let (_, waiting) = waiting.get_mut();
                 waiting.retain(|wanted| !wanted.reply.is_closed());
                 waiting.push(wanted);
             }
             Entry::Vacant(vacant) => {
-                vacant.insert(vec![wanted]);
-                // Always: whether it is connected or being dialed was just seen here.
+                self.network.asked(peer, &addresses);
+                let addresses = self.network.ways_to(&peer, addresses);
+                // Always: whether it is connected or being dialed for a stream was just seen here.
                 let dial = DialOpts::peer_id(peer).condition(PeerCondition::Always).addresses(addresses).build();
+                let connection = dial.connection_id();
+                vacant.insert((connection, vec![wanted]));
+                // The swarm tells of what protocols dial by themselves, and not of this.
+                self.network.on_dialing();
                 if let Err(error) = self.swarm.dial(dial) {
-                    self.on_dial_error(peer, &error);
+                    self.on_dial_error(peer, connection, &error);
                 }
             }
         }
     }
 
-    fn on_dial_error(&mut self, peer: PeerId, error: &DialError) {
-        let waiting = self.dialing.remove(&peer).unwrap_or_default();
+    fn on_dial_error(&mut self, peer: PeerId, connection: ConnectionId, error: &DialError) {
+        // The network dials the same peers by its own wish, and with other addresses.
+        if self.dialing.get(&peer).is_none_or(|(dialed, _)| *dialed != connection) {
+            return;
+        }
+        let Some((_, waiting)) = self.dialing.remove(&peer) else {
+            return;
+        };
         debug!(%peer, %error, waiting = waiting.len(), "cannot connect");
         for wanted in waiting {
             if self.swarm.is_connected(&peer) {

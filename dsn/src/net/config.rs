@@ -1,6 +1,7 @@
 //! What a peer is started with.
 
 use super::neighbours::Neighbours;
+use super::settings::NetworkConfig;
 use libp2p::Multiaddr;
 use runtime::types::BlockHash;
 use std::fmt;
@@ -22,6 +23,8 @@ pub struct PeerConfig {
     pub timeouts: Timeouts,
     /// Other peers of this process, which it reaches without a connection; none reaches all over the network.
     pub neighbours: Option<Neighbours>,
+    /// How it finds others and is found.
+    pub network: NetworkConfig,
 }
 
 impl fmt::Debug for PeerConfig {
@@ -29,6 +32,7 @@ impl fmt::Debug for PeerConfig {
         f.debug_struct("PeerConfig")
             .field("listen", &self.listen)
             .field("genesis", &self.genesis)
+            .field("network", &self.network)
             .finish_non_exhaustive()
     }
 }

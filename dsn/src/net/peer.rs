@@ -1,27 +1,27 @@
 //! The handle of a peer.
 
+mod network;
+
 use super::actor::{Actor, Command};
-use super::behaviour::Behaviour;
 use super::config::{PeerConfig, Timeouts};
+use super::error::{OpenError, StartError};
 use super::judged::Judged;
 use super::neighbours::{Neighbour, Neighbours};
+use super::network::{Network, Shared, check};
 use super::permits::Permits;
 use super::streams::WantedStream;
+use super::swarm;
 use super::target::{ADDRESSES_MAX, PeerTarget};
+use super::transport::LocalIps;
 use crate::protocol::wire::Wire;
 use crate::protocol::{Protocol, ProtocolNames};
-use crate::scores::Deed;
-use crate::service::PieceService;
+use crate::service::{PieceService, ReadCounters};
 use crate::upload::Passes;
-use libp2p::identity::{self, Keypair};
-use libp2p::multiaddr::Protocol as MultiaddrPart;
-use libp2p::{Multiaddr, PeerId, SwarmBuilder, noise, tcp, yamux};
-use parking_lot::Mutex;
+use libp2p::identity::Keypair;
+use libp2p::{Multiaddr, PeerId};
 use runtime::crypto::PeerKey;
 use std::collections::HashMap;
 use std::fmt;
-use std::net::{IpAddr, TcpListener};
-use std::num::NonZeroU8;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot, watch};
@@ -36,66 +36,6 @@ const LOOPBACK_BYTES: usize = 256 * 1024;
 /// Times a stream is asked for: a connection may end, being idle, at the very moment it is wanted again.
 const OPEN_ATTEMPTS: usize = 2;
 
-/// Why a peer cannot start.
-#[derive(Debug, thiserror::Error)]
-pub enum StartError {
-    /// The secret is not one.
-    #[error("the peer's secret is not an ed25519 secret")]
-    Secret,
-    /// Encryption cannot be set up.
-    #[error("cannot set up the transport")]
-    Transport(#[source] noise::Error),
-    /// It cannot listen there.
-    #[error("cannot listen on {address}: {reason}")]
-    Listen {
-        /// The address.
-        address: Multiaddr,
-        /// Why not.
-        reason: String,
-    },
-}
-
-/// Why there is no stream to a peer.
-#[derive(Debug, thiserror::Error)]
-pub enum OpenError {
-    /// No peer can have this key.
-    #[error("{peer} is not an ed25519 key")]
-    Key {
-        /// The key.
-        peer: String,
-    },
-    /// The peer cannot be reached.
-    #[error("cannot connect: {reason}")]
-    Dial {
-        /// Each address and why not.
-        reason: String,
-    },
-    /// The peer is of another chain, or does not serve pieces.
-    #[error("the peer does not speak {protocol}: it is of another chain, or no provider")]
-    NotSpoken {
-        /// The protocol's name.
-        protocol: String,
-    },
-    /// The connection ended while the stream was being opened.
-    #[error("the connection was lost: {reason}")]
-    Lost {
-        /// What happened.
-        reason: String,
-    },
-    /// Nothing happened for too long.
-    #[error("timed out trying to {what}")]
-    Timeout {
-        /// What was tried.
-        what: &'static str,
-    },
-    /// So many streams with this peer, or connections, are open that none ended in time.
-    #[error("too many streams or connections are open here")]
-    Busy,
-    /// This peer was stopped.
-    #[error("this peer was stopped")]
-    Stopped,
-}
-
 /// A peer serves one store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("this peer already serves a store")]
@@ -105,7 +45,6 @@ pub struct AlreadyServing;
 #[derive(Debug)]
 pub(super) struct Status {
     listening: watch::Sender<Vec<Multiaddr>>,
-    peers: Mutex<Vec<PeerId>>,
 }
 
 impl Status {
@@ -125,10 +64,6 @@ impl Status {
         let listening = self.listening.borrow();
         addresses.iter().any(|address| listening.contains(address))
     }
-
-    pub(super) fn set_peers(&self, connected: Vec<PeerId>) {
-        *self.peers.lock() = connected;
-    }
 }
 
 /// A peer of the storage network: a swarm in a task of its own. Cloning gives another handle of the same peer; the
@@ -144,6 +79,7 @@ struct Inner {
     names: Arc<ProtocolNames>,
     commands: mpsc::Sender<Command>,
     status: Arc<Status>,
+    shared: Arc<Shared>,
     serving: Arc<AtomicBool>,
     service: Arc<OnceLock<PieceService>>,
     permits: Permits,
@@ -151,18 +87,9 @@ struct Inner {
     judged: Judged,
     passes: Passes,
     neighbours: Option<Neighbours>,
+    reads: ReadCounters,
     /// Closed once the actor has ended.
     ended: watch::Receiver<()>,
-}
-
-impl OpenError {
-    /// What it says about the peer, if anything.
-    pub fn deed(&self) -> Option<Deed> {
-        match self {
-            Self::Key { .. } | Self::Busy | Self::Stopped => None,
-            Self::Dial { .. } | Self::NotSpoken { .. } | Self::Lost { .. } | Self::Timeout { .. } => Some(Deed::Failed),
-        }
-    }
 }
 
 impl fmt::Debug for Peer {
@@ -183,21 +110,20 @@ impl Peer {
         let names = Arc::new(ProtocolNames::new(&config.genesis));
         let serving = Arc::new(AtomicBool::new(false));
         let service = Arc::new(OnceLock::new());
-        let status = Arc::new(Status { listening: watch::Sender::new(Vec::new()), peers: Mutex::default() });
-        let mut swarm = swarm(&pair, &config, Arc::clone(&names), Arc::clone(&serving))?;
+        let status = Arc::new(Status { listening: watch::Sender::new(Vec::new()) });
+        check(&config.network, !config.listen.is_empty())?;
+        let local = LocalIps::default();
+        let mut swarm = swarm::build(&pair, &config, &local, Arc::clone(&names), Arc::clone(&serving))?;
+        swarm::listen(&mut swarm, &config.listen)?;
         let id = *swarm.local_peer_id();
-        for address in &config.listen {
-            let refused = |error: libp2p::TransportError<_>| {
-                let (address, reason) = (address.clone(), error.to_string());
-                StartError::Listen { address, reason }
-            };
-            check_free(address)?;
-            swarm.listen_on(address.clone()).map_err(refused)?;
-        }
+        let shared = Arc::new(Shared::new(id, &config.network));
+        let mut network = Network::new(config.network.clone(), config.genesis, Arc::clone(&shared), local);
+        network.begin(&mut swarm);
         let (commands, received) = mpsc::channel(COMMANDS_MAX);
         let (running, ended) = watch::channel(());
         let actor = Actor {
             swarm,
+            network,
             commands: received,
             status: Arc::clone(&status),
             service: Arc::clone(&service),
@@ -219,20 +145,10 @@ impl Peer {
         }
         let (permits, timeouts) = (Permits::new(config.limits.streams_per_peer), config.timeouts);
         let key = PeerKey::from_bytes(key);
-        let (judged, passes) = (Judged::new(), Passes::new());
+        let (judged, passes, reads) = (Judged::new(), Passes::new(), ReadCounters::default());
+        #[rustfmt::skip]
         let inner = Inner {
-            key,
-            id,
-            names,
-            commands,
-            status,
-            serving,
-            service,
-            permits,
-            timeouts,
-            judged,
-            passes,
-            neighbours,
+            key, id, names, commands, status, shared, serving, service, permits, timeouts, judged, passes, neighbours, reads,
             ended,
         };
         let peer = Self { inner: Arc::new(inner) };
@@ -262,12 +178,12 @@ impl Peer {
 
     /// Peers it is connected with.
     pub fn peer_count(&self) -> usize {
-        self.inner.status.peers.lock().len()
+        self.inner.shared.connected_ids().len()
     }
 
     /// Their peer ids as libp2p prints them.
     pub fn connected_peers(&self) -> Vec<String> {
-        self.inner.status.peers.lock().iter().map(ToString::to_string).collect()
+        self.inner.shared.connected_ids().iter().map(ToString::to_string).collect()
     }
 
     /// How long this peer waits for others.
@@ -280,6 +196,16 @@ impl Peer {
         &self.inner.judged
     }
 
+    /// What it has read, by where it came from.
+    pub fn reads(&self) -> &ReadCounters {
+        &self.inner.reads
+    }
+
+    /// What it serves, if anything.
+    pub(crate) fn service(&self) -> Option<&PieceService> {
+        self.inner.service.get()
+    }
+
     pub(crate) fn passes(&self) -> &Passes {
         &self.inner.passes
     }
@@ -289,7 +215,7 @@ impl Peer {
     /// # Errors
     /// [`AlreadyServing`]: there is one store a peer.
     pub fn serve(&self, service: PieceService) -> Result<(), AlreadyServing> {
-        let service = service.with_timeouts(self.inner.timeouts);
+        let service = service.of_peer(self.inner.id, self.inner.timeouts);
         self.inner.service.set(service).map_err(|_| AlreadyServing)?;
         self.inner.serving.store(true, Ordering::Release);
         Ok(())
@@ -380,49 +306,4 @@ impl Peer {
             }
         }
     }
-}
-
-/// libp2p lets several TCP listeners share a port (not QUIC's), and each would get some of the connections: two nodes on one port would
-/// seem to work and fail half of the time. Without that option, binding shows whether somebody has the port.
-fn check_free(address: &Multiaddr) -> Result<(), StartError> {
-    let mut parts = address.iter();
-    let (ip, port) = match (parts.next(), parts.next()) {
-        (Some(MultiaddrPart::Ip4(ip)), Some(MultiaddrPart::Tcp(port))) => (IpAddr::V4(ip), port),
-        (Some(MultiaddrPart::Ip6(ip)), Some(MultiaddrPart::Tcp(port))) => (IpAddr::V6(ip), port),
-        _ => return Ok(()),
-    };
-    if port == 0 {
-        return Ok(());
-    }
-    match TcpListener::bind((ip, port)) {
-        Ok(_) => Ok(()),
-        Err(error) => Err(StartError::Listen { address: address.clone(), reason: error.to_string() }),
-    }
-}
-
-fn swarm(
-    pair: &Keypair,
-    config: &PeerConfig,
-    names: Arc<ProtocolNames>,
-    serving: Arc<AtomicBool>,
-) -> Result<libp2p::Swarm<Behaviour>, StartError> {
-    let behaviour = Behaviour::new(pair, config, names, serving);
-    let (limits, timeouts) = (config.limits, config.timeouts);
-    let built = SwarmBuilder::with_existing_identity(pair.clone())
-        .with_tokio()
-        // yamux as it is by default: any setter switches to an older yamux that peers can crash.
-        .with_tcp(tcp::Config::default().nodelay(true), noise::Config::new, yamux::Config::default)
-        .map_err(StartError::Transport)?
-        .with_quic_config(|quic| limits.quic(&timeouts, quic))
-        .with_behaviour(|_: &identity::Keypair| behaviour);
-    let built = match built {
-        Ok(built) => built,
-        Err(never) => match never {},
-    };
-    // Addresses are tried one after the other, in the order of the record. All at once, a peer would get several
-    // connections, and might refuse the one that is used as too many.
-    let configured = built.with_swarm_config(|swarm| {
-        swarm.with_idle_connection_timeout(timeouts.connection_idle).with_dial_concurrency_factor(NonZeroU8::MIN)
-    });
-    Ok(configured.with_connection_timeout(timeouts.dial()).build())
 }

@@ -3,7 +3,7 @@
 //! `libp2p-stream` does nearly the same, but drops an inbound stream when two come in before its receiver is polled;
 //! here they wait, because libp2p's own queue from connections to behaviours is bounded and loses nothing.
 
-use super::peer::OpenError;
+use super::error::OpenError;
 use crate::protocol::ProtocolNames;
 use futures::future::{Ready, ready};
 use libp2p::core::Endpoint;
@@ -16,7 +16,7 @@ use libp2p::swarm::{
     THandlerOutEvent, ToSwarm,
 };
 use libp2p::{Multiaddr, PeerId};
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -54,18 +54,27 @@ struct Shared {
 #[derive(Debug)]
 pub(super) struct StreamsBehaviour {
     shared: Shared,
+    /// The connections with each peer, and whether they lead through a relay.
+    connections: HashMap<PeerId, Vec<(ConnectionId, bool)>>,
     events: VecDeque<ToSwarm<InboundStream, WantedStream>>,
 }
 
 impl StreamsBehaviour {
     /// Speaks the protocols `names`; accepts them only while `serving`.
     pub(super) fn new(names: Arc<ProtocolNames>, serving: Arc<AtomicBool>, negotiate: Duration) -> Self {
-        Self { shared: Shared { names, serving, negotiate }, events: VecDeque::new() }
+        let shared = Shared { names, serving, negotiate };
+        Self { shared, connections: HashMap::new(), events: VecDeque::new() }
     }
 
-    /// Opens a stream on a connection that is there.
+    /// Opens a stream on a connection that is there; through a relay only if there is no other.
     pub(super) fn open(&mut self, peer_id: PeerId, wanted: WantedStream) {
-        self.events.push_back(ToSwarm::NotifyHandler { peer_id, handler: NotifyHandler::Any, event: wanted });
+        let connections = self.connections.get(&peer_id).map(Vec::as_slice).unwrap_or_default();
+        let direct = connections.iter().rfind(|(_, relayed)| !relayed);
+        let handler = match direct {
+            Some((direct, _)) if connections.iter().any(|(_, relayed)| *relayed) => NotifyHandler::One(*direct),
+            _ => NotifyHandler::Any,
+        };
+        self.events.push_back(ToSwarm::NotifyHandler { peer_id, handler, event: wanted });
     }
 
     fn handler(&self) -> StreamsHandler {
@@ -98,7 +107,22 @@ impl NetworkBehaviour for StreamsBehaviour {
         Ok(self.handler())
     }
 
-    fn on_swarm_event(&mut self, _: FromSwarm<'_>) {}
+    fn on_swarm_event(&mut self, event: FromSwarm<'_>) {
+        match event {
+            FromSwarm::ConnectionEstablished(established) => {
+                let connections = self.connections.entry(established.peer_id).or_default();
+                connections.push((established.connection_id, established.endpoint.is_relayed()));
+            }
+            FromSwarm::ConnectionClosed(closed) => {
+                if closed.remaining_established == 0 {
+                    self.connections.remove(&closed.peer_id);
+                } else if let Some(connections) = self.connections.get_mut(&closed.peer_id) {
+                    connections.retain(|(connection, _)| *connection != closed.connection_id);
+                }
+            }
+            _ => {}
+        }
+    }
 
     fn on_connection_handler_event(&mut self, peer: PeerId, _: ConnectionId, event: THandlerOutEvent<Self>) {
         let Arrived { protocol, stream } = event;

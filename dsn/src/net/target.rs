@@ -1,6 +1,6 @@
 //! Whom to talk to.
 
-use super::peer::OpenError;
+use super::error::OpenError;
 use libp2p::{Multiaddr, PeerId, identity};
 use runtime::crypto::PeerKey;
 use std::fmt;

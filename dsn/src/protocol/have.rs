@@ -4,12 +4,11 @@ use super::Protocol;
 use super::wire::{Wire, WireError};
 use crate::net::{OpenError, Peer, PeerTarget};
 use crate::scores::Deed;
-use crate::service::Served;
-use crate::store::PieceStore;
+use crate::service::{PieceService, Served, internal};
+use crate::store::StoreError;
 use dsn_messages::Refusal;
 use dsn_messages::have::{bitmap, bits};
 use pieces::PieceHash;
-use std::sync::Arc;
 use tokio::time::timeout;
 
 pub use dsn_messages::have::{HAVE_HASHES_MAX, HaveReply, HaveRequest};
@@ -77,13 +76,33 @@ impl HaveError {
     }
 }
 
+/// Whether a peer has a piece, as it says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kept {
+    /// It does not.
+    Not,
+    /// It was read and is kept for a while: nobody may count on it.
+    Cached,
+    /// It is kept for a promise.
+    Held,
+}
+
 impl Peer {
     /// Asks `target` which of `hashes`, at most [`HAVE_HASHES_MAX`], it holds: one answer for each. It claims, it does
-    /// not prove.
+    /// not prove. What is cached is not held.
     ///
     /// # Errors
     /// The peer cannot be asked or does not answer.
     pub async fn have(&self, target: &PeerTarget, hashes: Vec<PieceHash>) -> Result<Vec<bool>, HaveError> {
+        let kept = self.kept(target, hashes).await?;
+        Ok(kept.into_iter().map(|kept| kept == Kept::Held).collect())
+    }
+
+    /// As [`have`](Self::have), and which of them it has in its cache.
+    ///
+    /// # Errors
+    /// The peer cannot be asked or does not answer.
+    pub async fn kept(&self, target: &PeerTarget, hashes: Vec<PieceHash>) -> Result<Vec<Kept>, HaveError> {
         let count = hashes.len();
         if count > HAVE_HASHES_MAX {
             return Err(HaveError::TooMany { count });
@@ -96,34 +115,54 @@ impl Peer {
     }
 }
 
-async fn ask(peer: &Peer, target: &PeerTarget, hashes: Vec<PieceHash>) -> Result<Vec<bool>, HaveError> {
+async fn ask(peer: &Peer, target: &PeerTarget, hashes: Vec<PieceHash>) -> Result<Vec<Kept>, HaveError> {
     let count = hashes.len();
     let name = || target.to_string();
     let broken = |source| HaveError::Wire { peer: name(), source };
     let mut wire =
         peer.open(target, Protocol::Have).await.map_err(|source| HaveError::Open { peer: name(), source })?;
-    match wire.ask(&HaveRequest { hashes }).await.map_err(broken)? {
-        HaveReply::Held { bitmap } => bits(&bitmap, count).ok_or_else(|| HaveError::Length { peer: name() }),
-        HaveReply::Refused(refusal) => Err(HaveError::Refused { peer: name(), refusal }),
+    let (held, cached) = match wire.ask(&HaveRequest { hashes }).await.map_err(broken)? {
+        HaveReply::Held { bitmap: held } => (bits(&held, count), Some(vec![false; count])),
+        HaveReply::Kept { held, cached } => (bits(&held, count), bits(&cached, count)),
+        HaveReply::Refused(refusal) => return Err(HaveError::Refused { peer: name(), refusal }),
+    };
+    let (Some(held), Some(cached)) = (held, cached) else { return Err(HaveError::Length { peer: name() }) };
+    Ok(held.into_iter().zip(cached).map(kept).collect())
+}
+
+fn kept((held, cached): (bool, bool)) -> Kept {
+    match (held, cached) {
+        (true, _) => Kept::Held,
+        (false, true) => Kept::Cached,
+        (false, false) => Kept::Not,
     }
 }
 
 /// Answers one request.
-pub(crate) async fn serve(wire: &mut Wire, store: &Arc<PieceStore>) -> Result<Served, WireError> {
+pub(crate) async fn serve(wire: &mut Wire, service: &PieceService) -> Result<Served, WireError> {
     // No request has more hashes than are allowed, as it would be too long.
     let HaveRequest { hashes } = wire.receive().await?;
-    let store = Arc::clone(store);
-    let asked = tokio::task::spawn_blocking(move || {
-        hashes.iter().map(|hash| store.has(hash)).collect::<Result<Vec<bool>, _>>()
-    });
-    let reply = match asked.await {
-        Ok(Ok(held)) => HaveReply::Held { bitmap: bitmap(&held) },
-        Ok(Err(error)) => HaveReply::Refused(crate::service::internal("have", &error)),
-        Err(error) => HaveReply::Refused(crate::service::internal("have", &error)),
+    let service = service.clone();
+    let reply = match tokio::task::spawn_blocking(move || look(&service, &hashes)).await {
+        Ok(Ok(reply)) => reply,
+        Ok(Err(error)) => HaveReply::Refused(internal("have", &error)),
+        Err(error) => HaveReply::Refused(internal("have", &error)),
     };
     wire.send(&reply).await?;
     Ok(match reply {
-        HaveReply::Held { .. } => Served::Done { bytes: 0 },
+        HaveReply::Held { .. } | HaveReply::Kept { .. } => Served::Done { bytes: 0 },
         HaveReply::Refused(_) => Served::Refused,
+    })
+}
+
+fn look(service: &PieceService, hashes: &[PieceHash]) -> Result<HaveReply, StoreError> {
+    let is_held = |hash| service.store().map_or(Ok(false), |store| store.has(hash));
+    let held = hashes.iter().map(is_held).collect::<Result<Vec<bool>, _>>()?;
+    let cached: Vec<bool> = hashes.iter().map(|hash| service.cache().is_some_and(|cache| cache.has(hash))).collect();
+    let held = bitmap(&held);
+    Ok(if cached.contains(&true) {
+        HaveReply::Kept { held, cached: bitmap(&cached) }
+    } else {
+        HaveReply::Held { bitmap: held }
     })
 }

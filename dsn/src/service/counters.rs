@@ -1,4 +1,4 @@
-//! What a service has done since it started: plain numbers, for whoever shows them.
+//! What a service has done since it started, and what a peer has read: plain numbers, for whoever shows them.
 
 use crate::protocol::Protocol;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -21,6 +21,54 @@ pub struct ServiceCounters {
     puts: Outcomes,
     gets: Outcomes,
     haves: Outcomes,
+    committed_bytes: AtomicU64,
+    cached_bytes: AtomicU64,
+    referred: AtomicU64,
+}
+
+/// Where bytes of pieces come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Source {
+    /// A piece that is kept for a promise.
+    Committed,
+    /// A piece that was read, and is kept for a while.
+    Cached,
+    /// A piece that this peer has read itself, and keeps for a while.
+    Own,
+}
+
+/// Bytes of pieces that a peer has read since it started, by where they came from.
+#[derive(Debug, Default)]
+pub struct ReadCounters {
+    committed: AtomicU64,
+    cached: AtomicU64,
+    own: AtomicU64,
+}
+
+impl ReadCounters {
+    pub(crate) fn add(&self, source: Source, bytes: u64) {
+        let counter = match source {
+            Source::Committed => &self.committed,
+            Source::Cached => &self.cached,
+            Source::Own => &self.own,
+        };
+        counter.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    /// From holders, who keep them for a promise.
+    pub fn committed_bytes(&self) -> u64 {
+        self.committed.load(Ordering::Relaxed)
+    }
+
+    /// From the caches of other peers.
+    pub fn cached_bytes(&self) -> u64 {
+        self.cached.load(Ordering::Relaxed)
+    }
+
+    /// From this peer's own cache.
+    pub fn own_bytes(&self) -> u64 {
+        self.own.load(Ordering::Relaxed)
+    }
 }
 
 #[derive(Debug, Default)]
@@ -49,7 +97,7 @@ impl ServiceCounters {
     pub(crate) fn count(&self, protocol: Protocol, served: Option<&Served>) {
         let outcomes = match protocol {
             Protocol::Put => &self.puts,
-            Protocol::Get => &self.gets,
+            Protocol::Get | Protocol::Share => &self.gets,
             Protocol::Have => &self.haves,
         };
         let counter = match served {
@@ -71,6 +119,36 @@ impl ServiceCounters {
     /// Ranges of pieces that peers got from here.
     pub fn gets(&self) -> Counted {
         self.gets.read()
+    }
+
+    /// Bytes of a piece went to another peer, whether or not all that it asked for did. What a peer gives to itself is
+    /// not counted.
+    pub(crate) fn sent(&self, source: Source, bytes: u64) {
+        match source {
+            Source::Committed => self.committed_bytes.fetch_add(bytes, Ordering::Relaxed),
+            Source::Cached => self.cached_bytes.fetch_add(bytes, Ordering::Relaxed),
+            Source::Own => 0,
+        };
+    }
+
+    /// A reader was named others who have read the piece.
+    pub(crate) fn referred(&self) {
+        self.referred.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Bytes of the pieces of the store that were sent, without the hashes between them.
+    pub fn committed_bytes(&self) -> u64 {
+        self.committed_bytes.load(Ordering::Relaxed)
+    }
+
+    /// Bytes of the pieces of the cache that were sent, without the hashes between them.
+    pub fn cached_bytes(&self) -> u64 {
+        self.cached_bytes.load(Ordering::Relaxed)
+    }
+
+    /// Readers that were named others who have read the piece, instead of being given it here.
+    pub fn referrals(&self) -> u64 {
+        self.referred.load(Ordering::Relaxed)
     }
 
     /// Questions which pieces are here.

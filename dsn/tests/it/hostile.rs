@@ -6,6 +6,7 @@ use dsn::protocol::get::{GetReply, GetRequest, WINDOW_BYTES};
 use dsn::protocol::have::HaveReply;
 use dsn::protocol::put::{PutAnswer, PutEnd, PutReply};
 use dsn::{GetError, PeerTarget, PutOpen, RefusalCode};
+use dsn_messages::share::{ShareReply, ShareRequest};
 use futures::{AsyncReadExt as _, AsyncWriteExt as _, StreamExt as _};
 use libp2p::identity::Keypair;
 use libp2p::swarm::SwarmEvent;
@@ -262,6 +263,15 @@ impl Liar {
 
     pub fn target(&self) -> PeerTarget {
         self.raw.target()
+    }
+
+    /// Asks a provider for the piece and says that it will pass it on. The answer.
+    pub async fn offers_to_share(&mut self, provider: &Provider, get: GetRequest) -> ShareReply {
+        let addresses = vec![self.raw.address.to_vec()];
+        let mut stream = self.raw.open(provider, "share").await;
+        stream.write_all(&frame(&ShareRequest { get, addresses })).await.unwrap();
+        stream.flush().await.unwrap();
+        read_frame(&mut stream).await
     }
 
     pub fn asked(&self) -> usize {

@@ -1,15 +1,24 @@
 //! Peers over real sockets, stores on real disks.
 #![allow(clippy::unwrap_used, reason = "tests may panic")]
 
+mod discovery;
 mod durability;
 mod faults;
 mod faulty;
+mod floods;
+mod gossip;
 mod hostile;
 mod loads;
+mod netted;
 mod network;
+#[path = "../../../dsn-messages/tests/it/pages.rs"]
+mod pages;
 mod proxy;
 mod quotas;
+mod reach;
 mod scrub;
+mod sharing;
+mod spec;
 mod stores;
 mod support;
 mod transfer;

@@ -2,9 +2,9 @@
 
 use bytes::Bytes;
 use dsn::{
-    Admission, Admitted, AdmittedKind, Authority, Candidate, Holder, Peer, PeerConfig, PeerLimits, PeerTarget,
-    PieceKey, PieceService, PieceStore, PutOpen, Refusal, RefusalCode, StoreLimits, StripeItem, StripeSource,
-    StripeStream, Timeouts,
+    Admission, Admitted, AdmittedKind, Authority, Candidate, Holder, NetworkConfig, Peer, PeerConfig, PeerLimits,
+    PeerTarget, PieceKey, PieceService, PieceStore, PutOpen, Refusal, RefusalCode, StoreLimits, StripeItem,
+    StripeSource, StripeStream, Timeouts,
 };
 use futures::future::BoxFuture;
 use futures::{FutureExt as _, StreamExt as _, stream};
@@ -49,6 +49,7 @@ pub fn config(genesis: BlockHash) -> PeerConfig {
         limits: PeerLimits::default(),
         timeouts: TIMEOUTS,
         neighbours: None,
+        network: NetworkConfig::default(),
     }
 }
 
@@ -111,6 +112,7 @@ pub fn deal() -> runtime::types::DealId {
 /// A provider: a peer that serves a store.
 pub struct Provider {
     pub peer: Peer,
+    pub service: PieceService,
     pub store: Arc<PieceStore>,
     pub chain: Arc<Chain>,
     pub dir: tempfile::TempDir,
@@ -133,8 +135,9 @@ impl Provider {
     fn serving(chain: Chain, limits: StoreLimits, peer: Peer) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let (store, chain) = (open_store(dir.path(), limits), Arc::new(chain));
-        peer.serve(PieceService::new(Arc::clone(&store), chain.clone())).unwrap();
-        Self { peer, store, chain, dir }
+        let service = PieceService::new(Arc::clone(&store), chain.clone());
+        peer.serve(service.clone()).unwrap();
+        Self { peer, service, store, chain, dir }
     }
 
     pub fn target(&self) -> PeerTarget {

@@ -9,6 +9,7 @@ mod exits;
 mod faults;
 mod files;
 mod http;
+mod interop;
 mod leases;
 mod liar;
 mod lies;

@@ -234,6 +234,10 @@ impl Pool {
         signers.filter(|signer| self.queues.contains_key(signer)).collect()
     }
 
+    pub const fn limits(&self) -> &MempoolLimits {
+        &self.limits
+    }
+
     pub fn pending(&self) -> Vec<Pending> {
         let of = |(signer, queue): (&AccountId, &Queue)| {
             let entry = |(nonce, entry): (&u64, &Entry)| Pending {

@@ -166,3 +166,72 @@ fn blocks_of_others_prune_too_and_a_stale_pool_selects_nothing_void() {
     assert_eq!(pool.len(), 2);
     assert_eq!(nonces(&chain), [2, 3]);
 }
+
+fn kept(chain: &Chain, path: &std::path::Path, limits: MempoolLimits) -> (Mempool, usize) {
+    let pool = Mempool::new(limits);
+    let head = chain.ledger.head();
+    let (view, genesis) = (chain.ledger.state(), chain.ledger.genesis_hash());
+    let count = pool.keep(path, &view, &genesis, head.header.timestamp_ms).unwrap();
+    (pool, count)
+}
+
+#[test]
+fn what_waits_is_there_again_after_a_restart_and_what_is_in_a_block_is_not() {
+    let mut chain = Chain::new();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("mempool");
+    let (pool, count) = kept(&chain, &path, MempoolLimits::STANDARD);
+    assert_eq!(count, 0);
+    let (alice, bob) = (key("Alice"), key("Bob"));
+    // Out of order, as they come over a network.
+    for nonce in [1, 0, 3] {
+        admit(&pool, &chain, &signed(&chain, &alice, nonce, 0, 0)).unwrap();
+    }
+    assert_eq!(commit_selected(&pool, &mut chain).len(), 2);
+    admit(&pool, &chain, &signed(&chain, &bob, 0, 0, 0)).unwrap();
+    let waiting = pool.pending();
+    drop(pool);
+    for _ in 0..2 {
+        let (pool, count) = kept(&chain, &path, MempoolLimits::STANDARD);
+        assert_eq!((count, pool.pending()), (2, waiting.clone()));
+    }
+}
+
+#[test]
+fn a_record_that_was_cut_off_hides_none_before_it_and_none_after_the_restart() {
+    let chain = Chain::new();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("mempool");
+    let (pool, _) = kept(&chain, &path, MempoolLimits::STANDARD);
+    let alice = key("Alice");
+    for nonce in 0..3 {
+        admit(&pool, &chain, &signed(&chain, &alice, nonce, 0, 0)).unwrap();
+    }
+    drop(pool);
+    let bytes = std::fs::read(&path).unwrap();
+    std::fs::write(&path, &bytes[..bytes.len() - 1]).unwrap();
+    let (pool, count) = kept(&chain, &path, MempoolLimits::STANDARD);
+    assert_eq!(count, 2);
+    admit(&pool, &chain, &signed(&chain, &alice, 2, 0, 0)).unwrap();
+    drop(pool);
+    assert_eq!(kept(&chain, &path, MempoolLimits::STANDARD).1, 3);
+    // Neither is anything else than a journal in the way.
+    std::fs::write(&path, b"something else").unwrap();
+    assert_eq!(kept(&chain, &path, MempoolLimits::STANDARD).1, 0);
+}
+
+#[test]
+fn the_file_of_waiting_transactions_stays_small() {
+    let mut chain = Chain::new();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("mempool");
+    let limits = MempoolLimits { bytes: 2_000, ..MempoolLimits::STANDARD };
+    let (pool, _) = kept(&chain, &path, limits);
+    let alice = key("Alice");
+    for nonce in 0..60 {
+        admit(&pool, &chain, &signed(&chain, &alice, nonce, 0, 0)).unwrap();
+        assert_eq!(commit_selected(&pool, &mut chain).len(), 1);
+        let bytes = std::fs::metadata(&path).unwrap().len();
+        assert!(bytes < 2 * 2_000 + 500, "{bytes} bytes");
+    }
+}

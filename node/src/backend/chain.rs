@@ -18,7 +18,7 @@ use runtime::types::{
     Transaction, TxHash,
 };
 
-use super::ChainBackend;
+use super::{AuthorBackend, ChainBackend};
 use crate::errors::{of_admit, of_ledger, of_proof, of_state};
 
 /// Providers of one page.
@@ -145,7 +145,7 @@ impl Accounts for ChainBackend {
 }
 
 #[async_trait]
-impl Author for ChainBackend {
+impl Author for AuthorBackend {
     async fn prepare(&self, from: AccountId, call: Call, tip: Balance) -> Result<Transaction, ApiError> {
         let nonce = self.chain.next_nonce(&from).map_err(of_state)?;
         Ok(Transaction::Signed { version: Transaction::VERSION, signer: from, nonce, tip, expires_at_ms: 0, call })

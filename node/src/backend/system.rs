@@ -6,20 +6,24 @@ use async_trait::async_trait;
 use rpc::ApiError;
 use rpc::ports::System;
 use rpc::types::{Health, PeerInfo, SyncState};
-use runtime::types::Height;
+use runtime::crypto::PeerKey;
+use runtime::state::ReadTables;
+use runtime::tables::PeerNumbers;
 
 use crate::chain::Chain;
+use crate::errors::of_state;
+use crate::sync::Sync;
 
 /// What the node says of itself.
 pub struct SystemInfo {
-    /// Blocks.
+    /// Where providers are recorded.
     pub chain: Arc<Chain>,
+    /// How far it is behind.
+    pub sync: Sync,
     /// The gateway's peer.
     pub peer: dsn::Peer,
     /// The chain's name.
     pub chain_name: String,
-    /// Height at the node's start.
-    pub starting_block: Height,
     /// Whether the chain is more than this one process.
     pub should_have_peers: bool,
 }
@@ -28,8 +32,7 @@ pub struct SystemInfo {
 impl System for SystemInfo {
     async fn health(&self) -> Result<Health, ApiError> {
         let peers = u32::try_from(self.peer.peer_count()).unwrap_or(u32::MAX);
-        // A validator alone is its own best peer.
-        Ok(Health { peers, is_syncing: false, should_have_peers: self.should_have_peers })
+        Ok(Health { peers, is_syncing: self.sync.is_syncing(), should_have_peers: self.should_have_peers })
     }
 
     fn name(&self) -> String {
@@ -52,14 +55,20 @@ impl System for SystemInfo {
         Ok(listen_lines(&self.peer))
     }
 
+    /// Storage peers: they do not say how far they are, and what they do is what the ledger records of them.
     async fn peers(&self) -> Result<Vec<PeerInfo>, ApiError> {
-        let info = |peer_id| PeerInfo { peer_id, roles: "provider".into(), best_hash: None, best_number: None };
-        Ok(self.peer.connected_peers().into_iter().map(info).collect())
+        let state = self.chain.ledger().state();
+        let info = |peer_id: String| {
+            let key: Option<PeerKey> = peer_id.parse().ok();
+            let number = key.map_or(Ok(None), |key| state.read::<PeerNumbers>(&key)).map_err(of_state)?;
+            let roles = if number.is_some() { "provider" } else { "full" };
+            Ok(PeerInfo { peer_id, roles: roles.into(), best_hash: None, best_number: None })
+        };
+        self.peer.connected_peers().into_iter().map(info).collect()
     }
 
     async fn sync_state(&self) -> Result<SyncState, ApiError> {
-        let current_block = self.chain.ledger().head().header.height;
-        Ok(SyncState { starting_block: self.starting_block, current_block, highest_block: current_block })
+        Ok(self.sync.state())
     }
 }
 

@@ -6,6 +6,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
+use chain_spec::ChainSpec;
 use clap::{Args, Subcommand};
 use runtime::crypto::derive::phrase_of_entropy;
 use runtime::crypto::{AccountId, KeyPair, PeerKey};
@@ -13,7 +14,8 @@ use serde::Serialize;
 use zeroize::Zeroizing;
 
 use super::print::{Output, line};
-use crate::keystore::{parse_seed, random, write_secret};
+use crate::base_path::BasePath;
+use crate::keystore::{Keystore, Purpose, parse_seed, random, write_secret};
 
 /// Addresses carry it: Substrate's generic network.
 const SS58_PREFIX: u8 = 42;
@@ -48,8 +50,18 @@ pub struct GenerateArgs {
     #[arg(long, value_name = "12|24", default_value = "12", value_parser = ["12", "24"])]
     words: String,
     /// Write the phrase here, mode 0600, instead of printing it. A file that is there is never overwritten.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", conflicts_with = "purpose")]
     file: Option<PathBuf>,
+    /// Write the phrase into a node's keystore, for this: consensus votes, provider is a provider's account, service signs
+    /// its commitments, account pays for a gateway.
+    #[arg(long, value_enum)]
+    purpose: Option<Purpose>,
+    /// Whose keystore: dev, local, or the path of a chain spec.
+    #[arg(long, value_name = "dev|local|SPEC.json", requires = "purpose", default_value = "dev")]
+    chain: String,
+    /// Where that node keeps everything; the user's data folder if not given.
+    #[arg(long, value_name = "DIR", requires = "purpose")]
+    base_path: Option<PathBuf>,
     /// How to answer.
     #[arg(long, value_enum, default_value_t)]
     output: Output,
@@ -138,7 +150,11 @@ impl GenerateArgs {
         let phrase = Zeroizing::new(phrase?);
         let account = KeyPair::from_secret_text(&phrase)?.account();
         let mut shown = Shown::of(&account);
-        match &self.file {
+        let file = match self.purpose {
+            Some(purpose) => Some(self.keystore()?.path(purpose)),
+            None => self.file,
+        };
+        match &file {
             Some(path) => {
                 write_secret(path, &phrase)?;
                 shown.file = Some(path);
@@ -146,6 +162,13 @@ impl GenerateArgs {
             None => shown.phrase = Some(&phrase),
         }
         self.output.print(&shown)
+    }
+}
+
+impl GenerateArgs {
+    fn keystore(&self) -> anyhow::Result<Keystore> {
+        let spec = ChainSpec::load(&self.chain)?;
+        Keystore::open(&BasePath::keystore_of(self.base_path.as_deref(), &spec.id)?)
     }
 }
 

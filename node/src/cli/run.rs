@@ -6,6 +6,7 @@ use anyhow::Context;
 use chain_spec::ChainSpec;
 use clap::Args;
 
+use crate::args::{NetworkArgs, RoleArgs};
 use crate::assembly::{Node, NodeConfig};
 use crate::base_path::BasePath;
 use crate::metrics::MetricsPort;
@@ -24,18 +25,13 @@ pub struct RunArgs {
     /// Keep everything in a folder that is deleted at the end.
     #[arg(long)]
     pub tmp: bool,
-    /// The node's name, for people.
-    #[arg(long, value_name = "NAME", default_value = "piecewise")]
-    pub name: String,
-    /// TCP port of the consensus engine; 0 = any free one.
-    #[arg(long, value_name = "PORT", default_value_t = 30_333)]
-    pub port: u16,
-    /// Port of this node's storage network peer, for TCP and for QUIC; 0 = any free one.
-    #[arg(long, value_name = "PORT", default_value_t = 30_433)]
-    pub dsn_port: u16,
-    /// Secret of this node's storage network peer, 32 bytes of hex; one is made and kept if not given.
-    #[arg(long, value_name = "FILE")]
-    pub node_key_file: Option<PathBuf>,
+    /// The node's name, for people; that of --alice ... --ferdie, or piecewise, if not given.
+    #[arg(long, value_name = "NAME")]
+    pub name: Option<String>,
+    #[command(flatten)]
+    pub roles: RoleArgs,
+    #[command(flatten)]
+    pub network: NetworkArgs,
     /// TCP port of JSON-RPC and HTTP on 127.0.0.1; 0 = any free one.
     #[arg(long, value_name = "PORT", default_value_t = 9_944)]
     pub rpc_port: u16,
@@ -52,14 +48,9 @@ pub struct RunArgs {
     /// Bytes each provider of this node may keep, as 500MB or 2GiB; the disk's free space if not given.
     #[arg(long, value_name = "SIZE", value_parser = parse_size)]
     pub storage_quota: Option<u64>,
-    /// Run so many providers of a development chain in this process, those of its genesis included, at most 32. The others
-    /// register themselves at their first start and are drawn from the next epoch on.
-    #[arg(long, value_name = "N")]
-    pub dev_providers: Option<u32>,
-    /// Have the storage network peers of this process use sockets among themselves too, as if each had a machine of its
-    /// own; without it they meet in memory.
-    #[arg(long)]
-    pub dsn_sockets_only: bool,
+    /// Bytes of pieces that this node has read to keep for a while and pass on to others, as 500MB or 2GiB; 0 keeps none.
+    #[arg(long, value_name = "SIZE", value_parser = parse_size, default_value_t = dsn::CACHE_BYTES)]
+    pub cache_size: u64,
     /// Log levels by target, as consensus=debug; may be given several times.
     #[arg(long, value_name = "TARGET=LEVEL")]
     pub log: Vec<String>,
@@ -74,10 +65,9 @@ impl RunArgs {
         let spec = ChainSpec::load(&self.chain)?;
         let base = BasePath::open(self.base_path.as_deref(), self.tmp, &spec.id)?;
         let config = NodeConfig {
-            name: self.name,
-            consensus_port: self.port,
-            dsn_port: self.dsn_port,
-            node_key_file: self.node_key_file,
+            name: self.name.unwrap_or_else(|| self.roles.dev_account().unwrap_or("piecewise").to_owned()),
+            roles: self.roles,
+            network: self.network,
             chain: self.chain,
             rpc_port: self.rpc_port,
             rpc_cors: self.rpc_cors,
@@ -87,8 +77,7 @@ impl RunArgs {
                 (false, None) => MetricsPort::Usual,
             },
             storage_quota: self.storage_quota,
-            dev_providers: self.dev_providers,
-            dsn_sockets_only: self.dsn_sockets_only,
+            cache_bytes: self.cache_size,
         };
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("start the runtime")?;
         let result = runtime.block_on(async {

@@ -7,7 +7,7 @@ use runtime::types::{AccountsCall, Call, TransferCall};
 use std::sync::Arc;
 
 use super::{CallError, Submitter};
-use crate::chain::{Chain, ValidatorKeys};
+use crate::chain::Chain;
 use crate::errors::of_call;
 use crate::metrics::BlockMetrics;
 
@@ -18,8 +18,7 @@ async fn whoever_waits_for_a_block_is_told_at_once_that_the_node_stops() {
     let spec = ChainSpec::load("dev").unwrap();
     let ledger = Ledger::open(folder.path(), &spec.genesis()).unwrap();
     let account = spec.genesis.validators[0].account;
-    let validator = ValidatorKeys { account, consensus: dev_keys::consensus_key("Alice").unwrap() };
-    let chain = Arc::new(Chain::new(ledger, Mempool::new(MempoolLimits::STANDARD), validator, BlockMetrics::new()));
+    let chain = Arc::new(Chain::new(ledger, Mempool::new(MempoolLimits::STANDARD), None, BlockMetrics::new()));
     let submitter = Submitter::new(chain.clone());
     let alice = dev_keys::account("Alice").unwrap();
     let call = Call::Accounts(AccountsCall::Transfer(TransferCall { to: account, amount: 1_000_000_000 }));

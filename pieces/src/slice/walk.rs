@@ -7,7 +7,7 @@ use bao_tree::{BaoTree, ChunkRanges};
 use blake3::hazmat::{ChainingValue, HasherExt, Mode, merge_subtrees_non_root, merge_subtrees_root};
 
 /// Bytes of an encoded pair of hashes.
-const PAIR_BYTES: usize = 64;
+pub(super) const PAIR_BYTES: usize = 64;
 
 /// The next item of a slice.
 #[derive(Debug)]
@@ -40,6 +40,7 @@ impl Step {
 #[derive(Debug)]
 pub(super) struct SliceWalk {
     piece: PieceHash,
+    tree: BaoTree,
     steps: ResponseIter,
     /// Hashes that the items to come must have, the next one last.
     expected: Vec<ChainingValue>,
@@ -65,11 +66,17 @@ impl SliceWalk {
     }
 
     fn new(piece: PieceHash, tree: BaoTree, ranges: ChunkRanges) -> Self {
-        Self { piece, steps: ResponseIter::new(tree, ranges), expected: vec![*piece.as_bytes()] }
+        Self { piece, tree, steps: ResponseIter::new(tree, ranges), expected: vec![*piece.as_bytes()] }
     }
 
     pub(super) fn next_step(&mut self) -> Option<Step> {
         self.steps.next().map(Step)
+    }
+
+    /// Where a pair of hashes stands in the piece's outboard, in bytes. None for a group, and for a pair within one.
+    pub(super) fn outboard_offset(&self, step: &Step) -> Option<u64> {
+        let BaoChunk::Parent { node, .. } = step.0 else { return None };
+        self.tree.pre_order_offset(node)?.checked_mul(u64::try_from(PAIR_BYTES).ok()?)
     }
 
     /// Bytes of all items that are left.

@@ -206,6 +206,22 @@ proptest! {
     }
 
     #[test]
+    fn a_slice_brings_all_the_hashes_that_it_takes_to_cut_it_again((size, range) in piece_and_range()) {
+        let piece = filled(size, size as usize);
+        let (hash, encoded) = slice_of(&piece, range.clone());
+        let slice = decode_slice(hash, size, range.clone(), &encoded).unwrap();
+        // Nothing of the piece but this slice.
+        let (mut data, mut hashes) = (vec![0; size as usize], vec![0; outboard_bytes(size) as usize]);
+        data[slice.offset() as usize..][..slice.bytes().len()].copy_from_slice(slice.bytes());
+        for pair in slice.pairs() {
+            hashes[pair.offset as usize..][..pair.hashes.len()].copy_from_slice(&pair.hashes);
+        }
+        let mut again = Vec::new();
+        encode_slice(data.as_slice(), &hashes, hash, size, range, &mut again).unwrap();
+        prop_assert_eq!(again, encoded);
+    }
+
+    #[test]
     fn a_flipped_bit_is_caught_before_its_group_is_handed_out(
         (size, range) in piece_and_range(),
         at in any::<prop::sample::Index>(),

@@ -43,7 +43,9 @@ impl World {
         change(&mut config);
         let memory = Arc::new(Memory::default());
         let server = Server::start(config, memory::backend(&memory)).await.unwrap();
-        Self { memory, http: reqwest::Client::builder().no_proxy().build().unwrap(), server }
+        // Each call on a connection of its own: one that is kept may be ended by the server just when it is used again.
+        let http = reqwest::Client::builder().no_proxy().pool_max_idle_per_host(0).build().unwrap();
+        Self { memory, http, server }
     }
 
     pub async fn limited(change: impl FnOnce(&mut Limits)) -> Self {

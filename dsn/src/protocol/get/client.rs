@@ -6,7 +6,7 @@ use crate::protocol::Protocol;
 use crate::protocol::wire::{Wire, WireError};
 use crate::scores::Deed;
 use bytes::{Bytes, BytesMut};
-use dsn_messages::Refusal;
+use dsn_messages::{Message, Refusal};
 use pieces::{PieceHash, SliceError, VerifiedSlice, decode_slice, slice_bytes_max};
 use std::fmt;
 use std::ops::Range;
@@ -114,6 +114,23 @@ impl fmt::Debug for SliceStream {
     }
 }
 
+/// A request for the bytes `range` of a piece of `piece_bytes` bytes.
+pub(crate) fn request_of(
+    piece_hash: PieceHash,
+    piece_bytes: u32,
+    range: Range<u64>,
+    window_bytes: u32,
+) -> Result<GetRequest, GetError> {
+    let Range { start, end } = range;
+    let refused = || GetError::Range { start, end, piece_bytes, window_bytes };
+    let possible = start <= end && end <= u64::from(piece_bytes);
+    if !possible || !(WINDOW_BYTES_MIN..=WINDOW_BYTES_MAX).contains(&window_bytes) {
+        return Err(refused());
+    }
+    let (start, end) = (u32::try_from(start).map_err(|_| refused())?, u32::try_from(end).map_err(|_| refused())?);
+    Ok(GetRequest { piece_hash, piece_bytes, start, end, window_bytes })
+}
+
 impl Peer {
     /// Asks `target` for the bytes `range` of `piece`, which has `piece_bytes` bytes.
     ///
@@ -142,24 +159,13 @@ impl Peer {
         range: Range<u64>,
         window_bytes: u32,
     ) -> Result<SliceStream, GetError> {
-        let Range { start, end } = range;
-        let refused = || GetError::Range { start, end, piece_bytes, window_bytes };
-        let possible = start <= end && end <= u64::from(piece_bytes);
-        if !possible || !(WINDOW_BYTES_MIN..=WINDOW_BYTES_MAX).contains(&window_bytes) {
-            return Err(refused());
+        let request = request_of(piece, piece_bytes, range, window_bytes)?;
+        let mut slices = SliceStream::open(self, target, Protocol::Get, request).await?;
+        match slices.ask(&request).await? {
+            GetReply::Found => Ok(slices),
+            GetReply::NotFound => Err(slices.not_found()),
+            GetReply::Refused(refusal) => Err(slices.refused(refusal)),
         }
-        let (start, end) = (u32::try_from(start).map_err(|_| refused())?, u32::try_from(end).map_err(|_| refused())?);
-        let request = GetRequest { piece_hash: piece, piece_bytes, start, end, window_bytes };
-        let peer = target.to_string();
-        let deadline = Instant::now() + self.timeouts().whole;
-        let wire = match self.open(target, Protocol::Get).await {
-            Ok(wire) => wire,
-            Err(source) => return Err(GetError::Open { peer, source }),
-        };
-        let windows = Box::new(windows(range, window_bytes));
-        let mut slices = SliceStream { wire, peer, deadline, request, windows, buffer: BytesMut::new() };
-        slices.ask().await?;
-        Ok(slices)
     }
 
     /// The bytes `range` of a piece, all at once: for ranges that fit into memory.
@@ -201,15 +207,39 @@ impl SliceStream {
         next.map(Some)
     }
 
-    async fn ask(&mut self) -> Result<(), GetError> {
-        let peer = self.peer.clone();
-        match timeout_at(self.deadline, self.wire.ask(&self.request)).await {
-            Ok(Ok(GetReply::Found)) => Ok(()),
-            Ok(Ok(GetReply::NotFound)) => Err(GetError::NotFound { peer, piece: self.request.piece_hash }),
-            Ok(Ok(GetReply::Refused(refusal))) => Err(GetError::Refused { peer, refusal }),
-            Ok(Err(source)) => Err(GetError::Wire { peer, source }),
-            Err(_) => Err(GetError::Timeout { peer }),
+    /// A stream on which nothing was said yet.
+    pub(crate) async fn open(
+        from: &Peer,
+        target: &PeerTarget,
+        protocol: Protocol,
+        request: GetRequest,
+    ) -> Result<Self, GetError> {
+        let peer = target.to_string();
+        let deadline = Instant::now() + from.timeouts().whole;
+        let wire = match from.open(target, protocol).await {
+            Ok(wire) => wire,
+            Err(source) => return Err(GetError::Open { peer, source }),
+        };
+        let windows = Box::new(windows(request.start.into()..request.end.into(), request.window_bytes));
+        Ok(Self { wire, peer, deadline, request, windows, buffer: BytesMut::new() })
+    }
+
+    /// Says what is wanted. If the answer says so, the windows follow.
+    pub(crate) async fn ask<Q: Message, A: Message>(&mut self, question: &Q) -> Result<A, GetError> {
+        let peer = || self.peer.clone();
+        match timeout_at(self.deadline, self.wire.ask(question)).await {
+            Ok(Ok(answer)) => Ok(answer),
+            Ok(Err(source)) => Err(GetError::Wire { peer: peer(), source }),
+            Err(_) => Err(GetError::Timeout { peer: peer() }),
         }
+    }
+
+    pub(crate) fn not_found(&self) -> GetError {
+        GetError::NotFound { peer: self.peer.clone(), piece: self.request.piece_hash }
+    }
+
+    pub(crate) fn refused(&self, refusal: Refusal) -> GetError {
+        GetError::Refused { peer: self.peer.clone(), refusal }
     }
 
     async fn read(&mut self, window: Range<u64>) -> Result<VerifiedSlice, GetError> {

@@ -1,0 +1,49 @@
+//! Whose word counts, and for how long.
+#![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
+
+use super::*;
+use crate::config::keypair;
+use crate::context::ConsensusHeight;
+
+fn peer(number: u64) -> PeerId {
+    let mut seed = [7; 32];
+    seed[..8].copy_from_slice(&number.to_le_bytes());
+    PeerId::from_bytes(&keypair(&seed).public().to_peer_id().to_bytes()).unwrap()
+}
+
+fn said(heights: &PeerHeights, peer: PeerId, height: Height) {
+    let (tip_height, history_min_height) = (ConsensusHeight(height), ConsensusHeight(1));
+    let bytes = WireCodec.encode(&Status { peer_id: peer, tip_height, history_min_height }).unwrap();
+    let _: Status<ChainContext> = ListeningCodec::new(heights.clone()).decode(bytes).unwrap();
+}
+
+#[test]
+fn the_best_peer_is_the_highest_and_each_counts_by_its_last_word() {
+    let heights = PeerHeights::new(BTreeSet::new());
+    assert_eq!(heights.best(), None);
+    said(&heights, peer(1), 90);
+    said(&heights, peer(2), 7);
+    assert_eq!(heights.best(), Some(90));
+    said(&heights, peer(1), 6);
+    assert_eq!(heights.best(), Some(7));
+}
+
+#[test]
+fn whoever_is_not_named_does_not_count_where_peers_are() {
+    let heights = PeerHeights::new(BTreeSet::from([peer(1)]));
+    said(&heights, peer(2), Height::MAX);
+    assert_eq!(heights.best(), None);
+    said(&heights, peer(1), 12);
+    assert_eq!(heights.best(), Some(12));
+}
+
+#[test]
+fn so_many_peers_are_remembered_and_no_more() {
+    let heights = PeerHeights::new(BTreeSet::new());
+    let most = u64::try_from(PEERS_MAX).unwrap();
+    for number in 0..most + 10 {
+        said(&heights, peer(number), number);
+    }
+    assert_eq!(heights.said().len(), PEERS_MAX);
+    assert_eq!(heights.best(), Some(most + 9));
+}

@@ -1,0 +1,62 @@
+//! Transactions that peers pass on to one another.
+//!
+//! ```text
+//!  a peer -> gossipsub (size, seen before?) -> quota of that peer -> queue -> judge, on a thread of its own
+//!                                                                              | accept: passed on
+//!  gossipsub <-------------------- outcome -------------------------------------| ignore: forgotten
+//!                                                                              | reject: its sender's score falls
+//! ```
+//! Messages are unsigned and named by the hash of their bytes: a transaction is signed by itself, the same one has one
+//! name however many send it, and nothing says which peer sent it first.
+
+mod judge;
+mod quota;
+mod topic;
+
+pub(super) use judge::{Judges, Verdict};
+pub(super) use quota::Quotas;
+pub(super) use topic::{GRAYLIST, Gossip, behaviour, topic};
+
+/// What becomes of a transaction that a peer sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Acceptance {
+    /// New and valid: it is passed on.
+    Accept,
+    /// Known, or not for this node now: it is not passed on, and nobody is at fault.
+    Ignore,
+    /// Wrong whatever the state: nobody honest would have passed it on.
+    Reject,
+}
+
+/// Judges transactions.
+pub trait TransactionGossip: Send + Sync + 'static {
+    /// Judges the bytes of what a peer says is a transaction, at most
+    /// [`transaction_bytes`](super::NetworkLimits::transaction_bytes) of them. Called by one thread that may block, one
+    /// transaction after the other. A panic counts as [`Acceptance::Ignore`].
+    fn admit(&self, transaction: &[u8]) -> Acceptance;
+}
+
+/// Why a transaction was not sent.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum GossipError {
+    /// This peer passes no transactions on.
+    #[error("this peer passes no transactions on")]
+    Off,
+    /// It is too long.
+    #[error("the transaction has {bytes} bytes, {limit} are allowed")]
+    TooLarge {
+        /// Its bytes.
+        bytes: usize,
+        /// How many are allowed.
+        limit: usize,
+    },
+    /// Nobody listens.
+    #[error("no peer listens for transactions")]
+    NoPeers,
+    /// Those who listen take no more for now.
+    #[error("too many transactions wait to be sent")]
+    Busy,
+    /// This peer was stopped.
+    #[error("this peer was stopped")]
+    Stopped,
+}
