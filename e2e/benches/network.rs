@@ -139,11 +139,11 @@ fn loopback_bytes() -> anyhow::Result<u64> {
 /// A fresh node follows a chain of empty blocks from its genesis.
 async fn catch_up() -> anyhow::Result<()> {
     let validators: Vec<Part> = (0..VALIDATORS).map(Part::Validator).collect();
-    let mut cluster = network(0, 0, &validators)?;
+    let mut cluster = network(0, 1, &validators)?;
     let nodes = cluster.start_all()?;
     let started = Instant::now();
     reach(&nodes[0], BLOCKS).await?;
-    println!("{:<44}{:>8.0} blocks/s", "made, empty, no idle time", BLOCKS as f64 / started.elapsed().as_secs_f64());
+    println!("{:<44}{:>8.0} blocks/s", "made, empty, 1 ms idle", BLOCKS as f64 / started.elapsed().as_secs_f64());
     stop(nodes)?;
 
     // With fewer than two thirds nothing is added, so that all the processors are the fresh node's and its servers'.

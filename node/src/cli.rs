@@ -6,6 +6,7 @@ pub mod export_spec;
 pub mod file;
 pub mod key;
 mod print;
+pub mod provider;
 pub mod purge;
 pub mod run;
 pub mod verify_proof;
@@ -43,6 +44,8 @@ enum Command {
     File(FileArgs),
     /// Make keys and see what they stand for.
     Key(KeyArgs),
+    /// See what the ledger says of a provider.
+    Provider(ProviderArgs),
     /// Say which chain it is and how far this machine has it.
     ChainInfo(chain_info::ChainInfoArgs),
     /// Print a chain spec as JSON, as --chain reads it from a file.
@@ -68,12 +71,19 @@ struct KeyArgs {
     command: key::KeyCommand,
 }
 
+#[derive(Debug, Args)]
+struct ProviderArgs {
+    #[command(subcommand)]
+    command: provider::ProviderCommand,
+}
+
 impl Cli {
     /// Does what the command line asks for; returns when it is done or a signal has come.
     pub fn run(self) -> anyhow::Result<()> {
         match self.command {
             Some(Command::File(args)) => args.command.run(),
             Some(Command::Key(args)) => args.command.run(),
+            Some(Command::Provider(args)) => args.command.run(),
             Some(Command::ChainInfo(args)) => args.run(),
             Some(Command::ExportChainSpec(args)) => args.run(),
             Some(Command::PurgeChain(args)) => args.run(),

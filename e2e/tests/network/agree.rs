@@ -45,6 +45,9 @@ async fn a_provider_that_the_genesis_does_not_know_registers_itself_and_gets_pie
     let head = world.head(late).await;
     world.reaches(0, head).await;
     let registered = world.node(0).ok("provider_get", json!([account])).await.unwrap();
+    let status = world.provider_status(late);
+    assert_eq!((&status["account"], &status["isThisNode"]), (&json!(account), &json!(true)), "{status}");
+    assert_eq!(status["addresses"], status["listens"], "{status}");
     let epoch = world.epoch(0).await;
     while world.epoch(0).await == epoch {
         let head = world.head(0).await;

@@ -1,6 +1,7 @@
 //! Validators that stop, and come back.
 
 use e2e::bytes;
+use e2e::cluster::Part;
 use rand_core::OsRng;
 use runtime::crypto::{KeyPair, Purpose};
 use serde_json::{Value, json};
@@ -80,6 +81,38 @@ async fn a_transaction_waits_through_a_restart_until_there_are_enough_validators
         status = world.node(0).ok("chain_getTransaction", json!([hash])).await.unwrap();
     }
     assert_eq!(status["result"]["ok"], json!(true), "{status}");
+}
+
+#[tokio::test]
+async fn a_file_outlives_as_many_holders_as_the_ledger_says_it_does() {
+    let validators = (0..4).map(Part::Validator);
+    let parts: Vec<Part> = validators.chain((0..4).map(Part::Provider)).collect();
+    let mut world = World::new(&parts);
+    world.start(&[0, 1, 2, 3, 4, 5, 6, 7]);
+    world.are_recorded(&[4, 5, 6, 7]);
+    let data = bytes(9, 3_000_000);
+    let receipt = world.submit_over_http(1, &data).await;
+    let file = receipt["fileId"].as_str().unwrap().to_owned();
+    let located = world.node(1).ok("storage_locate", json!([file])).await.unwrap();
+    let survivable = located["survivableProviders"].as_u64().unwrap();
+    assert_eq!(survivable, 2, "{located}");
+    // The holders of the first pieces, whose bytes are those of the file itself.
+    let pieces = located["segments"][0]["pieces"].as_array().unwrap();
+    let mut gone = Vec::new();
+    for holder in 4..8 {
+        let id = world.peer_id(holder).await;
+        if pieces[..2].iter().any(|piece| piece["peerId"] == json!(id)) {
+            gone.push(holder);
+        }
+    }
+    world.kill(&gone);
+    let height = receipt["height"].as_u64().unwrap();
+    let left: Vec<usize> = (0..8).filter(|index| !gone.contains(index)).collect();
+    for at in left {
+        world.reaches(at, height).await;
+        let read = world.download_at_once(&[at], &file).await;
+        assert!(read[0] == data, "node {at}");
+    }
 }
 
 /// Sends a little from Eve, whom no node uses, at this node; the transaction's hash.

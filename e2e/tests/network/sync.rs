@@ -22,6 +22,55 @@ async fn a_fresh_full_node_syncs_from_genesis_while_the_chain_grows() {
     assert_eq!(health["isSyncing"], json!(false), "{health}");
 }
 
+/// Blocks of a chain that takes a fresh node a while.
+const LONG: u64 = 250;
+
+#[tokio::test]
+async fn a_node_that_is_killed_while_it_catches_up_goes_on_where_it_was() {
+    let mut world = World::with(&FOUR, |spec| {
+        // Empty blocks as fast as they come.
+        let time = &mut spec["genesis"]["parameters"]["time"];
+        (time["targetMs"], time["idleMs"]) = (json!(0), json!(1));
+    });
+    world.start(&[0, 1, 2, 3]);
+    world.reaches(0, LONG).await;
+    let full = world.join(Part::Full);
+    // What it says while it is behind is true.
+    let target = world.head(0).await;
+    let mut kept = 0;
+    for part in 1..=3 {
+        world.reaches(full, LONG * part / 4).await;
+        let state = world.node(full).ok("system_syncState", json!([])).await.unwrap();
+        let current = state["currentBlock"].as_u64().unwrap();
+        assert!(current >= kept && state["highestBlock"].as_u64().unwrap() >= current, "{state}");
+        kept = current;
+        world.kill(&[full]);
+        world.start(&[full]);
+        let state = world.node(full).ok("system_syncState", json!([])).await.unwrap();
+        assert!(state["startingBlock"].as_u64().unwrap() >= kept, "{kept} blocks were there: {state}");
+    }
+    world.reaches(full, target).await;
+    world.agree_at(&[0, full], target).await;
+}
+
+#[tokio::test]
+async fn a_validator_that_was_away_catches_up_and_votes_again() {
+    let mut world = World::new(&FOUR);
+    world.start(&[0, 1, 2, 3]);
+    world.reaches(3, 2).await;
+    world.kill(&[3]);
+    let head = world.head(0).await;
+    world.reaches(0, head + 10).await;
+    world.start(&[3]);
+    let target = world.head(0).await;
+    world.reaches(3, target).await;
+    // Without its vote there would be no more blocks.
+    world.stop(2);
+    let without = world.head(0).await;
+    world.reaches(0, without + 3).await;
+    world.agree(&[0, 1, 3]).await;
+}
+
 #[tokio::test]
 async fn a_node_that_does_not_know_the_head_says_so_instead_of_something_wrong() {
     let mut world = World::new(&FOUR);

@@ -20,6 +20,11 @@ pub struct World {
 impl World {
     /// A network with four providers, pieces for each of them, and blocks that come soon. None of its nodes runs.
     pub fn new(parts: &[Part]) -> Self {
+        Self::with(parts, |_| {})
+    }
+
+    /// As [`new`](Self::new), with a spec that `edit` changes further.
+    pub fn with(parts: &[Part], edit: impl FnOnce(&mut Value)) -> Self {
         let cluster = Cluster::like_local(parts, |spec| {
             let genesis = &mut spec["genesis"];
             genesis["providers"].as_array_mut().unwrap().truncate(4);
@@ -30,6 +35,7 @@ impl World {
             let code = &mut parameters["profiles"][0]["code"];
             (code["k"], code["n"]) = (json!(2), json!(4));
             parameters["profiles"][0]["repairAt"] = json!(4);
+            edit(spec);
         });
         let mut cluster = cluster.unwrap();
         // Scenarios wait for what it says of heights and rounds.
@@ -126,6 +132,15 @@ impl World {
         hash.as_str().unwrap().trim_start_matches("0x").to_owned()
     }
 
+    /// What `node provider status` says when this node is asked.
+    pub fn provider_status(&mut self, index: usize) -> Value {
+        let mut command = std::process::Command::new(e2e::node_binary());
+        command.args(["provider", "status", "--output", "json", "--rpc", self.node(index).url()]);
+        let output = command.output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        serde_json::from_slice(&output.stdout).unwrap()
+    }
+
     /// A counter or gauge, by its name and labels as they are served.
     pub async fn metric(&mut self, index: usize, name: &str) -> u64 {
         let url = self.node(index).metrics_url().unwrap().to_owned();
@@ -169,13 +184,18 @@ impl World {
             common = common.min(self.head(*index).await);
         }
         for height in 0..=common {
-            let mut hashes = BTreeSet::new();
-            for index in indices {
-                let hash = self.node(*index).ok("chain_getBlockHash", json!([height])).await.unwrap();
-                hashes.insert(hash.as_str().unwrap().to_owned());
-            }
-            assert_eq!(hashes.len(), 1, "height {height}: {hashes:?}");
+            self.agree_at(indices, height).await;
         }
         common
+    }
+
+    /// Checks that these nodes have the same block at this height.
+    pub async fn agree_at(&mut self, indices: &[usize], height: u64) {
+        let mut hashes = BTreeSet::new();
+        for index in indices {
+            let hash = self.node(*index).ok("chain_getBlockHash", json!([height])).await.unwrap();
+            hashes.insert(hash.as_str().unwrap().to_owned());
+        }
+        assert_eq!(hashes.len(), 1, "height {height}: {hashes:?}");
     }
 }

@@ -46,7 +46,7 @@ pub enum FileCommand {
 
 /// The node to talk to.
 #[derive(Debug, Args)]
-struct Remote {
+pub(super) struct Remote {
     /// The node's address.
     #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:9944", value_parser = node_url)]
     rpc: String,
@@ -106,7 +106,8 @@ impl Remote {
         format!("{}{path}", self.rpc)
     }
 
-    async fn call(&self, client: &Client, method: &str, params: Value) -> anyhow::Result<Value> {
+    /// Calls a method that must succeed.
+    pub(super) async fn call(&self, client: &Client, method: &str, params: Value) -> anyhow::Result<Value> {
         let body = json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": params });
         let response = client.post(self.url("/")).json(&body).send().await.with_context(|| self.unreachable())?;
         let mut answer: Value = response.json().await.context("the node's answer is not JSON")?;
