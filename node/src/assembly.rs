@@ -29,7 +29,7 @@ use crate::gateway::{Gateway, GatewayParts};
 use crate::keystore::Keystore;
 use crate::labels::Labels;
 use crate::metrics::{self, Counters, MetricsPort, Observed};
-use crate::opening::{not_opened, not_started, not_written};
+use crate::opening::{check_recorded, not_opened, not_started, not_written};
 use crate::provider::Provider;
 use crate::roles::Roles;
 use crate::status;
@@ -62,6 +62,8 @@ pub struct NodeConfig {
     pub storage_quota: Option<u64>,
     /// Bytes of pieces that were read and are kept for a while; 0 keeps none and passes none on.
     pub cache_bytes: u64,
+    /// Whether the signer's guard file is made anew if it is missing or damaged.
+    pub new_guard: bool,
 }
 
 /// A running node.
@@ -87,6 +89,9 @@ impl Node {
         let peers = consensus_peers(&spec, &config);
         let voters = next_validators(&ledger.state(), &ledger.head()).context("read the validators")?;
         let roles = Roles::find(&config.roles, &spec, &voters, !peers.is_empty(), &mut keystore)?;
+        if roles.validator.is_some() && voters.entries().len() == 1 {
+            check_recorded(starting_block, &config.chain, base)?;
+        }
         let keystore = Arc::new(keystore);
 
         let counters = Counters::new();
@@ -251,6 +256,7 @@ async fn start_consensus(
         part_bytes: parameters.limits.part_bytes,
         block_bytes_max: parameters.limits.block_bytes,
         ready_within: READY_WITHIN,
+        new_guard: config.new_guard,
     };
     let started = consensus::start(chain.clone(), chain, engine).await;
     let consensus = started.map_err(|error| not_started(error, &config.chain, base))?;

@@ -151,7 +151,7 @@ fn a_provider_that_cannot_be_dialled_takes_and_gives_pieces_through_a_relay() {
         .map(|index| land.spawn(index, &land.middle, &[&OPEN[..], &["--bootnodes", &through]].concat()))
         .collect();
     // It takes for granted no address that nobody has confirmed.
-    let ways = ["--bootnodes", &through, "--relays", &through, "--autonat"];
+    let ways = ["--bootnodes", &through, "--relays", &through];
     let mut hidden = land.spawn(4, hidden, &[&OPEN[..], &ways].concat());
     let mut reader = land.spawn(5, reader, &[&OPEN[..], &["--bootnodes", &through]].concat());
     for placed in middle.iter_mut().chain([&mut hidden, &mut reader]) {

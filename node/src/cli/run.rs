@@ -51,6 +51,10 @@ pub struct RunArgs {
     /// Bytes of pieces that this node has read to keep for a while and pass on to others, as 500MB or 2GiB; 0 keeps none.
     #[arg(long, value_name = "SIZE", value_parser = parse_size, default_value_t = dsn::CACHE_BYTES)]
     pub cache_size: u64,
+    /// Make the signer's guard file anew if it is missing or damaged, though there are blocks. Only for who knows that
+    /// the validator's key signed nothing that is not in the ledger; see docs/disks.md.
+    #[arg(long)]
+    pub new_guard: bool,
     /// Log levels by target, as consensus=debug; may be given several times.
     #[arg(long, value_name = "TARGET=LEVEL")]
     pub log: Vec<String>,
@@ -78,6 +82,7 @@ impl RunArgs {
             },
             storage_quota: self.storage_quota,
             cache_bytes: self.cache_size,
+            new_guard: self.new_guard,
         };
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("start the runtime")?;
         let result = runtime.block_on(async {
