@@ -10,6 +10,7 @@ pub use locate::locate;
 use async_trait::async_trait;
 use pieces::{ErasureCode, FileId};
 use rpc::ApiError;
+use rpc::downloads::Reader;
 use rpc::ports::{ByteStream, Retrieved, Storage, Upload};
 use rpc::types::{
     ByteRange, CodeInfo, Extended, FileHealth, FileInfo, FilesQuery, LeaseInfo, LocateQuery, Located, Page, Quote,
@@ -90,8 +91,8 @@ impl Storage for StorageBackend {
         self.located(file, query)
     }
 
-    async fn retrieve(&self, file: FileId, range: Option<ByteRange>) -> Result<Retrieved, ApiError> {
-        self.fetch.retrieve(file, range).await
+    async fn retrieve(&self, file: FileId, range: Option<ByteRange>, reader: Reader) -> Result<Retrieved, ApiError> {
+        self.fetch.retrieve(file, range, reader).await
     }
 
     fn read_bytes_max(&self, code: CodeInfo) -> u64 {
