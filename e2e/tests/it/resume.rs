@@ -126,3 +126,35 @@ async fn a_resume_key_of_other_bytes_is_refused_and_a_cancelled_upload_is_forgot
     let (another, received) = begin(&node, 2_000_000, "k").await;
     assert!(another != id && received == 0);
 }
+
+#[tokio::test]
+async fn a_resume_key_keeps_the_options_that_it_began_with() {
+    let network = Network::dev().unwrap();
+    let node = network.start().unwrap();
+    let begun = json!({ "size": 1000, "resumeKey": "k", "name": "a", "mediaType": "text/plain", "leaseEpochs": 5 });
+    let id = node.ok("storage_beginUpload", begun.clone()).await.unwrap()["uploadId"].clone();
+    let profiles = node.ok("state_getParameters", json!([])).await.unwrap()["profiles"].clone();
+    let names: Vec<_> = profiles.as_array().unwrap().iter().map(|profile| profile["name"].clone()).collect();
+    let others = [
+        ("size", json!(2000)),
+        ("name", json!("b")),
+        ("mediaType", json!("image/png")),
+        ("leaseEpochs", json!(6)),
+        ("profile", names.last().unwrap().clone()),
+    ];
+    assert!(names.len() > 1, "the last profile is not the default: {names:?}");
+    for (option, value) in others {
+        let mut again = begun.clone();
+        again[option] = value;
+        let refused = node.err("storage_beginUpload", again).await.unwrap();
+        assert_eq!(refused["code"], -32602);
+        assert!(refused["message"].as_str().unwrap().starts_with(&format!("{option}: ")), "{refused}");
+    }
+    // The same, and nothing at all, name it.
+    for again in [begun, json!({ "resumeKey": "k" })] {
+        assert_eq!(node.ok("storage_beginUpload", again).await.unwrap()["uploadId"], id);
+    }
+    // A body is held to it as well.
+    let put = node.http(Method::PUT, "/v1/files?resumeKey=k&leaseEpochs=6").body(vec![7; 1000]).send().await.unwrap();
+    assert_eq!(put.status(), 400);
+}

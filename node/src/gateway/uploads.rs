@@ -21,7 +21,7 @@ use super::deal::{Deal, remembered};
 use super::journal::{Journal, Remembered, Step};
 use super::receive::receive_again;
 use super::upload::Job;
-use super::{Inner, new_id};
+use super::{Inner, Order, new_id};
 use crate::spool::{Body, Writer, check_announced, disk_error};
 
 /// Uploads that survive a crash, unfinished ones, all accounts together.
@@ -159,6 +159,26 @@ fn is_over(status: &watch::Sender<UploadStatus>) -> bool {
 impl Kept {
     pub(super) fn id(&self) -> String {
         self.job.status.borrow().upload_id.clone()
+    }
+
+    /// Whether this is the upload that a client who comes again means: what it says must be as it began. What it leaves
+    /// out is as it began.
+    fn is_asked_for(&self, options: &SubmitOptions, order: &Order, size: Option<u64>) -> Result<(), ApiError> {
+        let begun = &self.job.order;
+        let differs = |is_given: bool, is_same: bool| is_given && !is_same;
+        let other = [
+            ("size", differs(size.is_some() && self.job.size.is_some(), self.job.size == size)),
+            ("name", differs(options.name.is_some(), begun.name == order.name)),
+            ("mediaType", differs(options.media_type.is_some(), begun.media_type == order.media_type)),
+            ("profile", differs(options.profile.is_some(), begun.profile.name == order.profile.name)),
+            ("leaseEpochs", differs(options.lease_epochs.is_some(), begun.lease_epochs == order.lease_epochs)),
+        ];
+        match other.into_iter().find(|(_, is_other)| *is_other) {
+            Some((option, _)) => Err(ApiError::BadParams(format!(
+                "{option}: resumeKey names an unfinished upload that began with another {option}"
+            ))),
+            None => Ok(()),
+        }
     }
 
     pub(super) fn is_final(&self) -> bool {
@@ -368,9 +388,7 @@ impl Inner {
         };
         let same = |kept: &&Arc<Kept>| kept.owner == owner && kept.options.resume_key == options.resume_key;
         if let Some(kept) = unfinished.iter().filter(|_| options.resume_key.is_some()).find(same) {
-            if kept.job.size.is_some() && size.is_some() && kept.job.size != size {
-                return Err(ApiError::BadParams("resumeKey: it names an unfinished upload of another size".into()));
-            }
+            kept.is_asked_for(&options, &order, size)?;
             return Ok(kept.clone());
         }
         if unfinished.len() >= KEPT_MAX {
