@@ -37,12 +37,7 @@ impl Fetch {
 
     /// Bytes of a file. The first of them are there when this returns, so that a file that cannot be read is an error
     /// and not a broken stream.
-    pub async fn retrieve(
-        &self,
-        id: FileId,
-        range: Option<ByteRange>,
-        reader: Reader,
-    ) -> Result<Retrieved, ApiError> {
+    pub async fn retrieve(&self, id: FileId, range: Option<ByteRange>, reader: Reader) -> Result<Retrieved, ApiError> {
         let state = self.chain.ledger().state();
         let epoch = state.head().header.epoch;
         let file = live_file(&state, &id, epoch).map_err(of_state)?;

@@ -59,6 +59,8 @@ async fn an_upload_goes_on_after_sigkill_without_sending_finished_segments_again
     let node = network.start().unwrap();
     let listed = node.ok("storage_uploads", json!({})).await.unwrap();
     assert_eq!(listed["items"][0]["uploadId"], id);
+    let counts = |status: &Value| (status["piecesAcknowledged"].clone(), status["piecesTotal"].clone());
+    assert_eq!(counts(&listed["items"][0]), (json!(4), json!(8)), "from the first moment on, as the journal says");
     let (again, received) = begin(&node, data.len(), "a").await;
     assert_eq!((&again, received), (&id, SEGMENT_BYTES + CHUNK_BYTES), "all that was acknowledged is here");
     let wrong = node.err("storage_uploadChunk", json!([id, 0, STANDARD.encode([7])])).await.unwrap();
@@ -74,6 +76,11 @@ async fn an_upload_goes_on_after_sigkill_without_sending_finished_segments_again
     assert!(download(&node, &receipt["fileId"]).await == data);
     let cancelled = node.err("storage_cancelUpload", json!([id])).await.unwrap();
     assert_eq!(cancelled["code"], 1006, "what is recorded is not cancelled");
+    assert_eq!(counts(&status(&node, &id).await), (json!(8), json!(8)));
+    node.kill().unwrap();
+    let node = network.start().unwrap();
+    let known = status(&node, &id).await;
+    assert_eq!((&known["stage"], counts(&known)), (&json!("final"), (json!(8), json!(8))), "in the next life too");
 }
 
 #[tokio::test]

@@ -84,7 +84,7 @@ impl StorageBackend {
 #[async_trait]
 impl Storage for StorageBackend {
     async fn submit(&self, body: ByteStream, options: SubmitOptions, size: Option<u64>) -> Result<Upload, ApiError> {
-        self.gateway.submit(body, options, size)
+        self.gateway.submit(body, options, size).await
     }
 
     async fn locate(&self, file: FileId, query: LocateQuery) -> Result<Rendered<Located>, ApiError> {

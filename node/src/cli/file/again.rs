@@ -29,12 +29,17 @@ pub(super) fn refusal(error: &Value, message: String) -> anyhow::Error {
 }
 
 /// Attempts until the node takes it, refuses it for another reason, or has been overloaded too long.
-pub(super) async fn patiently<T>(
+pub(super) async fn patiently<T>(what: &str, attempt: impl AsyncFnMut() -> anyhow::Result<T>) -> anyhow::Result<T> {
+    with_pauses(PAUSE, what, attempt).await
+}
+
+async fn with_pauses<T>(
+    first: Duration,
     what: &str,
     mut attempt: impl AsyncFnMut() -> anyhow::Result<T>,
 ) -> anyhow::Result<T> {
     let began = Instant::now();
-    let mut pause = PAUSE;
+    let mut pause = first;
     loop {
         let error = match attempt().await {
             Err(error) if error.is::<Overloaded>() && began.elapsed() + pause <= PATIENCE_MAX => error,
@@ -53,20 +58,22 @@ mod tests {
     use serde_json::json;
     use std::cell::Cell;
 
-    use super::{Overloaded, patiently, refusal};
+    use super::{Duration, Overloaded, refusal, with_pauses};
 
-    #[tokio::test(start_paused = true)]
+    const PAUSE: Duration = Duration::from_millis(1);
+
+    #[tokio::test]
     async fn an_overloaded_node_is_asked_again_and_another_refusal_is_final() {
         let overloaded = json!({ "code": 1007, "data": { "reason": "overloaded" } });
         let attempts = Cell::new(0);
-        let taken = patiently("get", async || {
+        let taken = with_pauses(PAUSE, "get", async || {
             attempts.set(attempts.get() + 1);
             if attempts.get() < 4 { Err(refusal(&overloaded, "busy".into())) } else { Ok(attempts.get()) }
         });
         assert_eq!(taken.await.unwrap_or_default(), 4);
         for refused in [json!({ "code": 1007, "data": { "reason": "unfinished" } }), json!({ "code": 1005 })] {
             attempts.set(0);
-            let never = patiently::<()>("put", async || {
+            let never = with_pauses::<()>(PAUSE, "put", async || {
                 attempts.set(attempts.get() + 1);
                 Err(refusal(&refused, "no".into()))
             });

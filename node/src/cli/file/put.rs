@@ -96,7 +96,7 @@ impl PutArgs {
         }
         let path = std::fs::canonicalize(&self.path).ok()?;
         let modified = metadata.modified().ok()?;
-        let terms = (&self.profile, self.lease_epochs, &self.media_type);
+        let terms = (self.label(), &self.profile, self.lease_epochs, &self.media_type);
         let what = format!("{path:?} {} {modified:?} {terms:?}", metadata.len());
         Some(blake3::hash(what.as_bytes()).to_hex().to_string())
     }
