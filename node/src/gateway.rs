@@ -14,6 +14,7 @@
 mod deal;
 mod heal;
 mod journal;
+mod kept;
 mod port;
 mod receive;
 mod upload;
@@ -128,12 +129,17 @@ impl Gateway {
     }
 
     /// Takes a body and stores it; the work goes on by itself.
-    pub fn submit(&self, body: ByteStream, options: SubmitOptions, size: Option<u64>) -> Result<Upload, ApiError> {
+    pub async fn submit(
+        &self,
+        body: ByteStream,
+        options: SubmitOptions,
+        size: Option<u64>,
+    ) -> Result<Upload, ApiError> {
         let inner = self.inner.clone();
         let traffic = inner.parts.traffic.clone();
         let body = body.inspect(move |chunk| traffic.receive(chunk.as_ref().map_or(0, bytes::Bytes::len))).boxed();
         if options.resume_key.is_some() {
-            return inner.submit_kept(body, options, size);
+            return inner.submit_kept(body, options, size).await;
         }
         let order = inner.order(&options)?;
         check_announced(&inner.parts.spool, size.unwrap_or(0))?;

@@ -1,6 +1,7 @@
 //! `node file`: put files into a network through a running node, get them back, see where their pieces are, and pay
 //! for them.
 
+mod again;
 mod leases;
 mod output;
 mod progress;
@@ -17,6 +18,7 @@ use reqwest::{Client, Response};
 use serde_json::{Value, json};
 use tokio::io::AsyncWriteExt;
 
+use again::{patiently, refusal};
 use leases::{ExtendArgs, FileArgs, ListArgs};
 use output::Output;
 use progress::Progress;
@@ -112,7 +114,8 @@ impl Remote {
         let response = client.post(self.url("/")).json(&body).send().await.with_context(|| self.unreachable())?;
         let mut answer: Value = response.json().await.context("the node's answer is not JSON")?;
         if let Some(error) = answer.get("error") {
-            bail!("{method}: {} (code {})", error["message"].as_str().unwrap_or_default(), error["code"]);
+            let message = error["message"].as_str().unwrap_or_default();
+            return Err(refusal(error, format!("{method}: {message} (code {})", error["code"])));
         }
         Ok(answer["result"].take())
     }
@@ -129,8 +132,9 @@ async fn success(response: Response) -> anyhow::Result<Response> {
         return Ok(response);
     }
     let body: Value = response.json().await.unwrap_or_default();
-    let message = body["error"]["message"].as_str().unwrap_or("no reason given");
-    bail!("the node refused ({status}, code {}): {message}", body["error"]["code"]);
+    let error = &body["error"];
+    let message = error["message"].as_str().unwrap_or("no reason given");
+    Err(refusal(error, format!("the node refused ({status}, code {}): {message}", error["code"])))
 }
 
 /// Prints to standard output. A reader that has gone, such as `head`, is an ordinary end.
@@ -150,8 +154,11 @@ impl GetArgs {
         let size = info["size"].as_u64().context("the node names no size")?;
         let wanted: ContentHash = serde_json::from_value(info["contentHash"].clone()).context("no content hash")?;
         let url = self.remote.url(&format!("/v1/files/0x{}", self.file));
-        let response = client.get(url).send().await.with_context(|| self.remote.unreachable())?;
-        let response = success(response).await?;
+        let ask = async || {
+            let response = client.get(&url).send().await.with_context(|| self.remote.unreachable())?;
+            success(response).await
+        };
+        let response = patiently("get", ask).await?;
         let progress = Progress::start("get", size, 0);
         copy(response, output.writer(), wanted, &progress).await?;
         output.finish().await?;

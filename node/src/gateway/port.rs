@@ -14,7 +14,7 @@ use super::uploads::outcome;
 #[async_trait]
 impl rpc::ports::Uploads for Gateway {
     async fn begin(&self, options: SubmitOptions, size: Option<u64>) -> Result<(String, u64), ApiError> {
-        let kept = self.inner.begin(options, size)?;
+        let kept = self.inner.begin(options, size).await?;
         if kept.job.size.is_some() {
             self.inner.go_on(&kept);
         }

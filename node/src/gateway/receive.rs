@@ -8,8 +8,8 @@ use rpc::ports::ByteStream;
 use rpc::{ApiError, TryAgain};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use super::kept::{Kept, len};
 use super::upload::Job;
-use super::uploads::{Kept, len};
 use crate::spool::{Writer, disk_error};
 
 /// Takes a body to its end. The place it returns is held until the upload is done.

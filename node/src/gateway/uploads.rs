@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use futures::FutureExt;
@@ -12,35 +12,33 @@ use parking_lot::Mutex;
 use rpc::ports::{ByteStream, Upload};
 use rpc::types::{Page, Receipt, SubmitOptions, UploadStage, UploadStatus};
 use rpc::{ApiError, TryAgain};
-use runtime::crypto::AccountId;
 use tokio::sync::{OwnedMutexGuard, watch};
 use tokio::task::AbortHandle;
-use tokio::time::timeout;
 
 use super::deal::{Deal, remembered};
 use super::journal::{Journal, Remembered, Step};
+use super::kept::Kept;
 use super::receive::receive_again;
 use super::upload::Job;
 use super::{Inner, new_id};
-use crate::spool::{Body, Writer, check_announced, disk_error};
+use crate::spool::{Body, check_announced, disk_error};
 
 /// Uploads that survive a crash, unfinished ones, all accounts together.
 const KEPT_MAX: usize = 1024;
 /// Uploads that ended and can still be asked for.
 const ENDED_MAX: usize = 1024;
-/// An unfinished upload that nobody sends to is forgotten after this long.
-const KEPT_FOR: Duration = Duration::from_secs(24 * 60 * 60);
+/// How often it is looked for uploads that nobody went on with.
+const FORGET_EVERY: Duration = Duration::from_secs(60);
 /// Uploads on a page.
 const PAGE_ITEMS: usize = 100;
-/// How long a client waits for another one that sends to the same upload.
-const WRITER_WAIT: Duration = Duration::from_secs(10);
 
 /// The uploads by name.
 #[derive(Default)]
 pub(super) struct Uploads {
     known: Mutex<Known>,
-    /// Held by whoever begins one: two with one key at once are one upload.
-    beginning: Mutex<()>,
+    /// Held by whoever begins one: two with one key at once are one upload. With when those that nobody went on with
+    /// were last looked for.
+    beginning: Mutex<Option<Instant>>,
 }
 
 #[derive(Default)]
@@ -55,20 +53,6 @@ pub(super) struct Entry {
     pub(super) status: watch::Sender<UploadStatus>,
     task: Option<AbortHandle>,
     kept: Option<Arc<Kept>>,
-}
-
-/// An upload that survives a crash.
-pub(super) struct Kept {
-    owner: AccountId,
-    options: SubmitOptions,
-    folder: PathBuf,
-    pub(super) job: Job,
-    /// What is placed so far; held by the task that places.
-    deal: Arc<tokio::sync::Mutex<Option<Deal>>>,
-    /// Held by whoever sends bytes; none if the last write failed, or all bytes are here.
-    writer: Arc<tokio::sync::Mutex<Option<Writer>>>,
-    /// All bytes are here.
-    is_whole: AtomicBool,
 }
 
 /// What waits for an upload that is taken away.
@@ -156,80 +140,6 @@ fn is_over(status: &watch::Sender<UploadStatus>) -> bool {
     matches!(status.borrow().stage, UploadStage::Final | UploadStage::Failed)
 }
 
-impl Kept {
-    pub(super) fn id(&self) -> String {
-        self.job.status.borrow().upload_id.clone()
-    }
-
-    pub(super) fn is_final(&self) -> bool {
-        self.job.status.borrow().stage == UploadStage::Final
-    }
-
-    /// When bytes or steps were last written.
-    fn is_stale(&self) -> bool {
-        let touched = |name| std::fs::metadata(self.folder.join(name)).and_then(|file| file.modified());
-        let last = ["journal", "received"].into_iter().filter_map(|name| touched(name).ok()).max();
-        let age = last.and_then(|last| SystemTime::now().duration_since(last).ok());
-        age.is_some_and(|age| age > KEPT_FOR)
-    }
-
-    fn remove(&self) {
-        if let Err(error) = std::fs::remove_dir_all(&self.folder) {
-            tracing::warn!(folder = %self.folder.display(), %error, "an upload's folder was not removed");
-        }
-    }
-
-    /// The right to append bytes, and the writer to do it with. A client that comes back after its connection broke may
-    /// come before the end of the old one is noticed.
-    pub(super) async fn writing(&self) -> Result<OwnedMutexGuard<Option<Writer>>, ApiError> {
-        let busy = |_| TryAgain::Overloaded("another client sends to this upload");
-        let mut writer = timeout(WRITER_WAIT, self.writer.clone().lock_owned()).await.map_err(busy)?;
-        if writer.is_none() && !self.is_whole.load(Ordering::Acquire) {
-            *writer = Some(Writer::resume(self.job.body.clone(), self.job.order.file_bytes_max).await?);
-        }
-        Ok(writer)
-    }
-
-    fn received(&self, bytes: u64) {
-        self.job.status.send_modify(|status| status.received = bytes);
-    }
-
-    /// Appends to the body; after an error the writer is made anew from what is on disk.
-    pub(super) async fn append(&self, writer: &mut Option<Writer>, chunk: &[u8], sync: bool) -> Result<u64, ApiError> {
-        let mut open = writer.take().ok_or_else(|| ApiError::BadParams("offset: all bytes are here already".into()))?;
-        if let Some(size) = self.job.size.filter(|size| open.len().saturating_add(len(chunk)) > *size) {
-            *writer = Some(open);
-            return Err(ApiError::BadParams(format!("data: more than the {size} bytes that were announced")));
-        }
-        open.push(chunk).await?;
-        if sync {
-            open.flush(true).await?;
-        }
-        let bytes = open.len();
-        *writer = Some(open);
-        self.received(bytes);
-        Ok(bytes)
-    }
-
-    /// All bytes are here.
-    pub(super) async fn end(&self, writer: &mut Option<Writer>) -> Result<(), ApiError> {
-        let Some(open) = writer.take() else { return Ok(()) };
-        if let Some(size) = self.job.size.filter(|size| *size != open.len()) {
-            let message = format!("size: {} of {size} bytes are here", open.len());
-            *writer = Some(open);
-            return Err(ApiError::BadParams(message));
-        }
-        open.end().await?;
-        self.job.note(|| Step::Ended).await?;
-        self.is_whole.store(true, Ordering::Release);
-        Ok(())
-    }
-}
-
-pub(super) fn len(chunk: &[u8]) -> u64 {
-    u64::try_from(chunk.len()).unwrap_or(u64::MAX)
-}
-
 impl Inner {
     /// Opens the uploads of an earlier life, and goes on with those whose bytes are all here.
     pub(super) fn recover(self: &Arc<Self>) -> anyhow::Result<()> {
@@ -271,6 +181,7 @@ impl Inner {
             journal: Some(journal),
             deals: AtomicU32::new(0),
         };
+        job.count_again(&known, received);
         let kept = self.keep(folder, job, &known);
         if known.receipt.is_none() {
             tracing::info!(upload = kept.id(), received, whole = known.ended, "an upload goes on");
@@ -296,7 +207,8 @@ impl Inner {
         if let Some((intent, placed)) = known.deal {
             let segments = placed.len();
             *deal = remembered(self, &kept.job, intent, placed).await?;
-            kept.job.acknowledged(segments);
+            // Pieces of a promise that counts no more are sent anew.
+            kept.job.acknowledged(if deal.is_some() { segments } else { 0 });
         }
         drop(deal);
         if known.ended {
@@ -357,20 +269,34 @@ impl Inner {
     }
 
     /// The unfinished upload of this account and key, or a new one.
-    pub(super) fn begin(self: &Arc<Self>, options: SubmitOptions, size: Option<u64>) -> Result<Arc<Kept>, ApiError> {
+    pub(super) async fn begin(
+        self: &Arc<Self>,
+        options: SubmitOptions,
+        size: Option<u64>,
+    ) -> Result<Arc<Kept>, ApiError> {
+        let inner = self.clone();
+        let begun = tokio::task::spawn_blocking(move || inner.begin_here(options, size)).await;
+        begun.map_err(ApiError::internal)?
+    }
+
+    /// The same on this thread, which waits for the disk.
+    fn begin_here(&self, options: SubmitOptions, size: Option<u64>) -> Result<Arc<Kept>, ApiError> {
         let order = self.order(&options)?;
         let owner = order.owner.account();
-        let _alone = self.uploads.beginning.lock();
-        self.forget_stale();
-        let unfinished: Vec<Arc<Kept>> = {
+        let mut forgotten = self.uploads.beginning.lock();
+        let unfinished = || -> Vec<Arc<Kept>> {
             let known = self.uploads.known.lock();
             known.uploads.values().filter_map(|entry| entry.kept.clone()).filter(|kept| !kept.is_final()).collect()
         };
+        // It asks the disk about each of them.
+        if forgotten.is_none_or(|last| last.elapsed() > FORGET_EVERY) || unfinished().len() >= KEPT_MAX {
+            self.forget_stale();
+            *forgotten = Some(Instant::now());
+        }
+        let unfinished = unfinished();
         let same = |kept: &&Arc<Kept>| kept.owner == owner && kept.options.resume_key == options.resume_key;
         if let Some(kept) = unfinished.iter().filter(|_| options.resume_key.is_some()).find(same) {
-            if kept.job.size.is_some() && size.is_some() && kept.job.size != size {
-                return Err(ApiError::BadParams("resumeKey: it names an unfinished upload of another size".into()));
-            }
+            kept.is_asked_for(&options, &order, size)?;
             return Ok(kept.clone());
         }
         if unfinished.len() >= KEPT_MAX {
@@ -410,13 +336,13 @@ impl Inner {
     }
 
     /// A body that begins at the first byte of an upload that is perhaps here in part.
-    pub(super) fn submit_kept(
+    pub(super) async fn submit_kept(
         self: &Arc<Self>,
         body: ByteStream,
         options: SubmitOptions,
         size: Option<u64>,
     ) -> Result<Upload, ApiError> {
-        let kept = self.begin(options, size)?;
+        let kept = self.begin(options, size).await?;
         if kept.job.size.is_some() {
             self.go_on(&kept);
         }
