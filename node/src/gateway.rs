@@ -23,7 +23,8 @@ mod uploads;
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::AtomicU32;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::time::SystemTime;
 
 use futures::future::try_join;
 use futures::{FutureExt, StreamExt};
@@ -170,10 +171,27 @@ impl Gateway {
     }
 }
 
+/// A name that sorts behind those of uploads that began before, and that nobody guesses.
 fn new_id() -> Result<String, ApiError> {
+    /// Two in one millisecond are told apart.
+    static LAST_MS: AtomicU64 = AtomicU64::new(0);
     let mut id = [0; 16];
     getrandom::fill(&mut id).map_err(|error| ApiError::internal(error.to_string()))?;
+    let since_epoch = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    let now_ms = u64::try_from(since_epoch.as_millis()).unwrap_or(u64::MAX);
+    let behind = |last: u64| Some(now_ms.max(last.saturating_add(1)));
+    let last_ms = LAST_MS.fetch_update(Ordering::Relaxed, Ordering::Relaxed, behind).unwrap_or(now_ms);
+    let began_ms = now_ms.max(last_ms.saturating_add(1)).to_be_bytes();
+    // The first two of eight bytes are zero for some thousand years.
+    for (byte, of_time) in id.iter_mut().zip(began_ms.iter().skip(2)) {
+        *byte = *of_time;
+    }
     Ok(hex::encode(id))
+}
+
+/// Whether a text could be the name of an upload.
+fn is_id(text: &str) -> bool {
+    text.len() == 32 && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
 }
 
 impl Inner {

@@ -48,7 +48,7 @@ impl rpc::ports::Uploads for Gateway {
     }
 
     async fn list(&self, cursor: Option<String>) -> Result<Page<UploadStatus>, ApiError> {
-        Ok(self.inner.uploads.page(cursor.as_ref()))
+        self.inner.uploads.page(cursor.as_ref())
     }
 
     async fn cancel(&self, id: &str) -> Result<(), ApiError> {

@@ -20,7 +20,7 @@ use super::journal::{Journal, Remembered, Step};
 use super::kept::Kept;
 use super::receive::receive_again;
 use super::upload::Job;
-use super::{Inner, new_id};
+use super::{Inner, is_id, new_id};
 use crate::spool::{Body, check_announced, disk_error};
 
 /// Uploads that survive a crash, unfinished ones, all accounts together.
@@ -103,15 +103,21 @@ impl Uploads {
         result.map_err(ApiError::Upload)
     }
 
-    /// Uploads in the order of their names, behind `cursor`.
-    pub(super) fn page(&self, cursor: Option<&String>) -> Page<UploadStatus> {
+    /// Uploads in the order in which they began, behind `cursor`. Those that came in one call and are recorded are left
+    /// out: nobody goes on with them, and the client has their receipt.
+    pub(super) fn page(&self, cursor: Option<&String>) -> Result<Page<UploadStatus>, ApiError> {
         use std::ops::Bound::{Excluded, Unbounded};
+        if cursor.is_some_and(|cursor| !is_id(cursor)) {
+            return Err(ApiError::BadParams(format!("cursor: {:?} is not one", cursor.map_or("", String::as_str))));
+        }
         let from = cursor.map_or(Unbounded, Excluded);
         let known = self.known.lock();
-        let mut behind = known.uploads.range::<String, _>((from, Unbounded));
+        let is_listed = |entry: &Entry| entry.kept.is_some() || entry.status.borrow().stage != UploadStage::Final;
+        let behind = known.uploads.range::<String, _>((from, Unbounded));
+        let mut behind = behind.filter(|(_, entry)| is_listed(entry));
         let items: Vec<_> = behind.by_ref().take(PAGE_ITEMS).map(|(_, entry)| entry.status.borrow().clone()).collect();
         let cursor = behind.next().and(items.last()).map(|last| last.upload_id.clone());
-        Page { items, cursor }
+        Ok(Page { items, cursor })
     }
 
     /// Gives an upload up.
@@ -168,6 +174,7 @@ impl Inner {
         let received = known.receipt.as_ref().map_or(body.growth().bytes, |receipt| receipt.size);
         let status = UploadStatus {
             upload_id: id,
+            resume_key: known.options.resume_key.clone(),
             received,
             stage: if known.receipt.is_some() { UploadStage::Final } else { UploadStage::Receiving },
             result: known.receipt.clone(),
@@ -308,7 +315,11 @@ impl Inner {
         let options = SubmitOptions { from: Some(owner), ..options };
         let begun = Step::Begun { owner, options: options.clone(), size, resume_key: options.resume_key.clone() };
         let (journal, body) = self.make(&folder, &begun)?;
-        let status = watch::Sender::new(UploadStatus { upload_id: id, ..UploadStatus::default() });
+        let status = watch::Sender::new(UploadStatus {
+            upload_id: id,
+            resume_key: options.resume_key.clone(),
+            ..UploadStatus::default()
+        });
         let job = Job { order, size, body, status, journal: Some(journal), deals: AtomicU32::new(0) };
         let known = Remembered { owner, options, size, ended: false, deal: None, receipt: None };
         Ok(self.keep(folder, job, &known))
