@@ -24,6 +24,8 @@ use output::Output;
 use progress::Progress;
 use put::PutArgs;
 
+use crate::shutdown::Signals;
+
 /// Bytes that are read and sent at once.
 const CHUNK_BYTES: usize = 256 * 1024;
 
@@ -159,7 +161,12 @@ impl GetArgs {
         };
         let response = patiently("get", ask).await?;
         let progress = Progress::start("get", size, 0);
-        copy(response, output.writer(), wanted, &progress).await?;
+        let mut signals = Signals::listen().context("listen for signals")?;
+        tokio::select! {
+            copied = copy(response, output.writer(), wanted, &progress) => copied?,
+            // Whoever is ended by a signal itself leaves half a file behind.
+            name = signals.next() => bail!("{name} came before the whole file"),
+        }
         output.finish().await?;
         progress.finish();
         Ok(())
