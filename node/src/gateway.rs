@@ -12,6 +12,7 @@
 //! is up, without the client.
 
 mod deal;
+mod giving_back;
 mod heal;
 mod journal;
 mod kept;
@@ -43,9 +44,11 @@ use crate::errors::of_state;
 use crate::keystore::Keystore;
 use crate::labels::Labels;
 use crate::metrics::UploadMetrics;
-use crate::spool::{Body, check_announced};
+use crate::spool::Body;
 use crate::submitter::Submitter;
 use crate::traffic::Traffic;
+pub use giving_back::LocalStores;
+use giving_back::is_full;
 use receive::receive;
 use upload::Job;
 use uploads::Uploads;
@@ -76,6 +79,8 @@ pub struct GatewayParts {
     pub labels: Arc<Labels>,
     /// Counters of the status line.
     pub traffic: Arc<Traffic>,
+    /// The providers of this node.
+    pub local: LocalStores,
     /// Counters of uploads.
     pub metrics: UploadMetrics,
     /// Folder of bodies that are gone with the process.
@@ -143,7 +148,7 @@ impl Gateway {
             return inner.submit_kept(body, options, size).await;
         }
         let order = inner.order(&options)?;
-        check_announced(&inner.parts.spool, size.unwrap_or(0))?;
+        inner.check_announced(&inner.parts.spool, &order.profile.code, size)?;
         let id = new_id()?;
         let status = watch::Sender::new(UploadStatus { upload_id: id.clone(), ..UploadStatus::default() });
         let progress = status.subscribe();
@@ -162,6 +167,9 @@ impl Gateway {
                 let mut deal = None;
                 let stored = try_join(inner.run(&job, &mut deal), receive(body, &job, &inner.slots));
                 let stored = counted.until(stored).await;
+                if stored.as_ref().is_err_and(is_full) {
+                    inner.give_back(&job, &mut deal).await;
+                }
                 inner.uploads.ended(&job.status, stored.map(|(receipt, _slot)| receipt))
             }
         });
