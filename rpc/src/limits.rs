@@ -177,9 +177,12 @@ impl BodyBudget {
 
 impl Drop for BodyPermit {
     fn drop(&mut self) {
-        self.held = None;
+        // One that never got anything gives nothing back: whoever waits would wake itself by trying.
+        let is_freed = self.held.take().is_some_and(|held| held.num_permits() > 0);
         self.of_whole = None;
-        self.budget.freed.notify_waiters();
+        if is_freed {
+            self.budget.freed.notify_waiters();
+        }
     }
 }
 

@@ -84,7 +84,7 @@ fn of_what_a_crash_leaves_whole_pieces_are_kept_and_the_rest_is_gone_at_the_next
     fs::write(dir.path().join("tmp").join("17"), b"half a piece").unwrap();
     let tree = path_of(dir.path(), &PieceHash::of(b"of no piece")).with_extension("obao");
     let path = path_of(dir.path(), &PieceHash::of(&orphan));
-    [&tree, &path].map(|path| fs::create_dir_all(path.parent().unwrap()).unwrap());
+    [&tree, &path].iter().for_each(|path| fs::create_dir_all(path.parent().unwrap()).unwrap());
     fs::write(&path, &orphan).unwrap();
     fs::write(&tree, b"tree").unwrap();
     let store = open_store(dir.path(), LIMITS);
@@ -206,7 +206,8 @@ fn whatever_happens_to_the_index_every_piece_is_served_and_the_damage_is_set_asi
             // In two lives, so that there are a table and a log.
             for life in 0..2 {
                 let store = open_store(dir.path(), LIMITS);
-                (life * 4..life * 4 + 4).for_each(|index| drop(put(&store, index, &piece(index))));
+                (life * 4..life * 4 + 4)
+                    .for_each(|index| assert!(store.has(&put(&store, index, &piece(index))).unwrap()));
             }
             let found = index_files(dir.path(), is_it);
             assert!(!found.is_empty(), "{file}");

@@ -86,7 +86,7 @@ async fn a_damaged_guard_file_is_refused_with_74_and_named() {
     let guard = network.chain_folder().join("consensus/signed.guard");
     let mut content = fs::read(&guard).unwrap();
     content[64 + 20] ^= 1;
-    fs::write(&guard, content).unwrap();
+    fs::write(&guard, &content).unwrap();
     let (code, said) = refused(&mut network.command());
     assert_eq!(code, Some(74), "{said}");
     assert!(said.contains("signed.guard") && said.contains("purge-chain"), "{said}");

@@ -165,3 +165,25 @@ async fn a_resume_key_keeps_the_options_that_it_began_with() {
     let put = node.http(Method::PUT, "/v1/files?resumeKey=k&leaseEpochs=6").body(vec![7; 1000]).send().await.unwrap();
     assert_eq!(put.status(), 400);
 }
+
+#[tokio::test]
+async fn uploads_are_listed_in_the_order_in_which_they_began_with_their_keys() {
+    let network = Network::dev().unwrap();
+    let node = network.start().unwrap();
+    let keys = ["z", "a", "m", "b"];
+    for key in keys {
+        begin(&node, 1000, key).await;
+        // It has a receipt, and nobody goes on with it.
+        submit(&node, key.as_bytes()).await;
+    }
+    let listed = node.ok("storage_uploads", json!({})).await.unwrap();
+    let items = listed["items"].as_array().unwrap();
+    assert_eq!(items.iter().map(|item| item["resumeKey"].as_str().unwrap()).collect::<Vec<_>>(), keys);
+    let behind = node.ok("storage_uploads", json!({ "cursor": items[1]["uploadId"] })).await.unwrap();
+    assert_eq!(behind["items"].as_array().unwrap(), &items[2..]);
+    for cursor in ["zz", "", "0x00"] {
+        let refused = node.err("storage_uploads", json!({ "cursor": cursor })).await.unwrap();
+        assert_eq!(refused["code"], -32602, "{cursor:?}");
+        assert!(refused["message"].as_str().unwrap().starts_with("cursor: "), "{refused}");
+    }
+}

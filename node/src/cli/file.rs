@@ -6,6 +6,7 @@ mod leases;
 mod output;
 mod progress;
 mod put;
+mod uploads;
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -23,6 +24,9 @@ use leases::{ExtendArgs, FileArgs, ListArgs};
 use output::Output;
 use progress::Progress;
 use put::PutArgs;
+use uploads::{CancelArgs, UploadsArgs};
+
+use crate::shutdown::Signals;
 
 /// Bytes that are read and sent at once.
 const CHUNK_BYTES: usize = 256 * 1024;
@@ -42,6 +46,10 @@ pub enum FileCommand {
     Health(FileArgs),
     /// Pay longer for a file, from the node's own account.
     Extend(ExtendArgs),
+    /// List the uploads that the node knows, one JSON object a line.
+    Uploads(UploadsArgs),
+    /// Give up an upload that is not recorded; the node forgets its bytes.
+    Cancel(CancelArgs),
     /// Pay no longer for a file: what was paid for later epochs comes back.
     Release(FileArgs),
 }
@@ -97,6 +105,8 @@ impl FileCommand {
                 Self::List(args) => args.run().await,
                 Self::Health(args) => args.call("storage_health").await,
                 Self::Extend(args) => args.run().await,
+                Self::Uploads(args) => args.run().await,
+                Self::Cancel(args) => args.run().await,
                 Self::Release(args) => args.call("storage_release").await,
             }
         })
@@ -160,7 +170,12 @@ impl GetArgs {
         };
         let response = patiently("get", ask).await?;
         let progress = Progress::start("get", size, 0);
-        copy(response, output.writer(), wanted, &progress).await?;
+        let mut signals = Signals::listen().context("listen for signals")?;
+        tokio::select! {
+            copied = copy(response, output.writer(), wanted, &progress) => copied?,
+            // Whoever is ended by a signal itself leaves half a file behind.
+            name = signals.next() => bail!("{name} came before the whole file"),
+        }
         output.finish().await?;
         progress.finish();
         Ok(())

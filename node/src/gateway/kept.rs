@@ -34,6 +34,8 @@ pub(super) struct Kept {
     pub(super) writer: Arc<tokio::sync::Mutex<Option<Writer>>>,
     /// All bytes are here.
     pub(super) is_whole: AtomicBool,
+    /// It found no room and nothing of it is here any more.
+    pub(super) is_let_go: AtomicBool,
 }
 
 impl Kept {
@@ -70,6 +72,11 @@ impl Kept {
         self.job.status.borrow().stage == UploadStage::Final
     }
 
+    /// Whether nobody can go on with it.
+    pub(super) fn is_over(&self) -> bool {
+        self.is_final() || self.is_let_go.load(Ordering::Acquire)
+    }
+
     /// When bytes or steps were last written.
     pub(super) fn is_stale(&self) -> bool {
         let touched = |name| std::fs::metadata(self.folder.join(name)).and_then(|file| file.modified());
@@ -89,6 +96,9 @@ impl Kept {
     pub(super) async fn writing(&self) -> Result<OwnedMutexGuard<Option<Writer>>, ApiError> {
         let busy = |_| TryAgain::Overloaded("another client sends to this upload");
         let mut writer = timeout(WRITER_WAIT, self.writer.clone().lock_owned()).await.map_err(busy)?;
+        if let (true, Some(failure)) = (self.is_let_go.load(Ordering::Acquire), &self.job.status.borrow().error) {
+            return Err(ApiError::Upload(failure.clone()));
+        }
         if writer.is_none() && !self.is_whole.load(Ordering::Acquire) {
             *writer = Some(Writer::resume(self.job.body.clone(), self.job.order.file_bytes_max).await?);
         }

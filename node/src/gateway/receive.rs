@@ -32,6 +32,10 @@ pub(super) async fn receive(
 /// Takes a body whose first bytes may be here already: those must be the same.
 pub(super) async fn receive_again(mut body: ByteStream, kept: &Kept) -> Result<(), ApiError> {
     let mut writer = kept.writing().await?;
+    if kept.is_final() {
+        // There is nothing left to compare with.
+        return Err(TryAgain::Overloaded("the upload ended while this client waited for it").into());
+    }
     let here = kept.job.body.growth().bytes;
     let mut offset = 0u64;
     let mut received = Ok(());

@@ -58,8 +58,15 @@ impl Job {
     pub(super) fn count_again(&self, known: &Remembered, received: u64) {
         let whole = known.size.or((known.ended || known.receipt.is_some()).then_some(received));
         let all = whole.map_or(0, |size| self.segment_lens(size).len());
-        let placed = known.deal.as_ref().map_or(0, |(_, placed)| placed.len());
+        // Those of one that was given up are gone.
+        let deal = known.deal.as_ref().filter(|_| known.failure.is_none());
+        let placed = deal.map_or(0, |(_, placed)| placed.len());
         self.acknowledged(if known.receipt.is_some() { all } else { placed });
+    }
+
+    /// Whether the ledger may know the file: then nothing of it is given back.
+    pub(super) fn is_known(&self) -> bool {
+        self.status.borrow().file_id.is_some()
     }
 
     /// Counts a deal that is about to be made.

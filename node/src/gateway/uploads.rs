@@ -16,12 +16,13 @@ use tokio::sync::{OwnedMutexGuard, watch};
 use tokio::task::AbortHandle;
 
 use super::deal::{Deal, remembered};
+use super::giving_back::is_full;
 use super::journal::{Journal, Remembered, Step};
 use super::kept::Kept;
 use super::receive::receive_again;
 use super::upload::Job;
-use super::{Inner, new_id};
-use crate::spool::{Body, check_announced, disk_error};
+use super::{Inner, is_id, new_id};
+use crate::spool::{Body, disk_error};
 
 /// Uploads that survive a crash, unfinished ones, all accounts together.
 const KEPT_MAX: usize = 1024;
@@ -89,7 +90,9 @@ impl Uploads {
         });
         let id = status.borrow().upload_id.clone();
         let mut known = self.known.lock();
-        let is_over = known.uploads.get(&id).is_some_and(|entry| entry.kept.is_none() || result.is_ok());
+        let is_over = known.uploads.get(&id).is_some_and(|entry| {
+            entry.kept.as_ref().is_none_or(|kept| kept.is_let_go.load(Ordering::Acquire)) || result.is_ok()
+        });
         if is_over {
             known.ended.push_back(id);
         }
@@ -103,15 +106,21 @@ impl Uploads {
         result.map_err(ApiError::Upload)
     }
 
-    /// Uploads in the order of their names, behind `cursor`.
-    pub(super) fn page(&self, cursor: Option<&String>) -> Page<UploadStatus> {
+    /// Uploads in the order in which they began, behind `cursor`. Those that came in one call and are recorded are left
+    /// out: nobody goes on with them, and the client has their receipt.
+    pub(super) fn page(&self, cursor: Option<&String>) -> Result<Page<UploadStatus>, ApiError> {
         use std::ops::Bound::{Excluded, Unbounded};
+        if cursor.is_some_and(|cursor| !is_id(cursor)) {
+            return Err(ApiError::BadParams(format!("cursor: {:?} is not one", cursor.map_or("", String::as_str))));
+        }
         let from = cursor.map_or(Unbounded, Excluded);
         let known = self.known.lock();
-        let mut behind = known.uploads.range::<String, _>((from, Unbounded));
+        let is_listed = |entry: &Entry| entry.kept.is_some() || entry.status.borrow().stage != UploadStage::Final;
+        let behind = known.uploads.range::<String, _>((from, Unbounded));
+        let mut behind = behind.filter(|(_, entry)| is_listed(entry));
         let items: Vec<_> = behind.by_ref().take(PAGE_ITEMS).map(|(_, entry)| entry.status.borrow().clone()).collect();
         let cursor = behind.next().and(items.last()).map(|last| last.upload_id.clone());
-        Page { items, cursor }
+        Ok(Page { items, cursor })
     }
 
     /// Gives an upload up.
@@ -124,6 +133,13 @@ impl Uploads {
         entry.give_up();
         known.uploads.remove(id);
         Ok(())
+    }
+
+    /// Ends the task that places an upload.
+    pub(super) fn stop_task(&self, id: &str) {
+        if let Some(Entry { task: Some(task), .. }) = self.known.lock().uploads.get(id) {
+            task.abort();
+        }
     }
 
     pub(super) fn entry(&self, id: &str) -> Result<Entry, ApiError> {
@@ -168,9 +184,15 @@ impl Inner {
         let received = known.receipt.as_ref().map_or(body.growth().bytes, |receipt| receipt.size);
         let status = UploadStatus {
             upload_id: id,
+            resume_key: known.options.resume_key.clone(),
             received,
-            stage: if known.receipt.is_some() { UploadStage::Final } else { UploadStage::Receiving },
+            stage: match (&known.receipt, &known.failure) {
+                (Some(_), _) => UploadStage::Final,
+                (None, Some(_)) => UploadStage::Failed,
+                (None, None) => UploadStage::Receiving,
+            },
             result: known.receipt.clone(),
+            error: known.failure.clone(),
             ..UploadStatus::default()
         };
         let job = Job {
@@ -183,7 +205,7 @@ impl Inner {
         };
         job.count_again(&known, received);
         let kept = self.keep(folder, job, &known);
-        if known.receipt.is_none() {
+        if !kept.is_over() {
             tracing::info!(upload = kept.id(), received, whole = known.ended, "an upload goes on");
             // Held from now on, so that nobody begins another deal before the old one is read.
             let deal = kept.deal.clone().try_lock_owned().context("take up its deal")?;
@@ -231,9 +253,10 @@ impl Inner {
             deal: Arc::default(),
             writer: Arc::default(),
             is_whole: AtomicBool::new(false),
+            is_let_go: AtomicBool::new(known.failure.is_some()),
         });
         let mut uploads = self.uploads.known.lock();
-        if known.receipt.is_some() {
+        if kept.is_over() {
             uploads.ended.push_back(id.clone());
         }
         uploads.uploads.insert(id, Entry { status, task: None, kept: Some(kept.clone()) });
@@ -245,7 +268,7 @@ impl Inner {
         let mut known = self.uploads.known.lock();
         let Some(entry) = known.uploads.get_mut(&kept.id()) else { return };
         let is_running = entry.task.as_ref().is_some_and(|task| !task.is_finished()) && !is_over(&kept.job.status);
-        if is_running || kept.is_final() {
+        if is_running || kept.is_over() {
             return;
         }
         kept.job.status.send_modify(|status| (status.stage, status.error) = (UploadStage::Receiving, None));
@@ -255,12 +278,21 @@ impl Inner {
             let mut deal = kept.deal.lock().await;
             let counted = inner.parts.metrics.begin(kept.job.status.subscribe());
             let mut stored = counted.until(inner.run(&kept.job, &mut deal)).await;
+            stored = match stored {
+                Err(error) if is_full(&error) => Err(inner.let_go_of(&kept, &mut deal, error).await),
+                stored => stored,
+            };
             if let Ok(receipt) = &stored {
                 let noted = kept.job.note(|| Step::Final { receipt: receipt.clone() }).await;
                 stored = noted.map(|()| receipt.clone());
-                std::fs::remove_file(kept.folder.join("body")).ok();
                 // The nonce is used.
                 *deal = None;
+                let kept = kept.clone();
+                // A client that sends the same bytes again may be compared with them still.
+                tokio::spawn(async move {
+                    let _nobody = kept.writer.lock().await;
+                    kept.job.body.let_go();
+                });
             }
             // How it ended is in the status.
             inner.uploads.ended(&kept.job.status, stored).ok();
@@ -286,7 +318,7 @@ impl Inner {
         let mut forgotten = self.uploads.beginning.lock();
         let unfinished = || -> Vec<Arc<Kept>> {
             let known = self.uploads.known.lock();
-            known.uploads.values().filter_map(|entry| entry.kept.clone()).filter(|kept| !kept.is_final()).collect()
+            known.uploads.values().filter_map(|entry| entry.kept.clone()).filter(|kept| !kept.is_over()).collect()
         };
         // It asks the disk about each of them.
         if forgotten.is_none_or(|last| last.elapsed() > FORGET_EVERY) || unfinished().len() >= KEPT_MAX {
@@ -302,15 +334,19 @@ impl Inner {
         if unfinished.len() >= KEPT_MAX {
             return Err(TryAgain::Overloaded("too many uploads are unfinished").into());
         }
-        check_announced(&self.parts.uploads, size.unwrap_or(0))?;
+        self.check_announced(&self.parts.uploads, &order.profile.code, size)?;
         let id = new_id()?;
         let folder = self.parts.uploads.join(&id);
         let options = SubmitOptions { from: Some(owner), ..options };
         let begun = Step::Begun { owner, options: options.clone(), size, resume_key: options.resume_key.clone() };
         let (journal, body) = self.make(&folder, &begun)?;
-        let status = watch::Sender::new(UploadStatus { upload_id: id, ..UploadStatus::default() });
+        let status = watch::Sender::new(UploadStatus {
+            upload_id: id,
+            resume_key: options.resume_key.clone(),
+            ..UploadStatus::default()
+        });
         let job = Job { order, size, body, status, journal: Some(journal), deals: AtomicU32::new(0) };
-        let known = Remembered { owner, options, size, ended: false, deal: None, receipt: None };
+        let known = Remembered { owner, options, size, ended: false, deal: None, receipt: None, failure: None };
         Ok(self.keep(folder, job, &known))
     }
 
@@ -328,7 +364,7 @@ impl Inner {
 
     fn forget_stale(&self) {
         let mut known = self.uploads.known.lock();
-        let is_stale = |entry: &Entry| entry.kept.as_ref().is_some_and(|kept| !kept.is_final() && kept.is_stale());
+        let is_stale = |entry: &Entry| entry.kept.as_ref().is_some_and(|kept| !kept.is_over() && kept.is_stale());
         for (id, entry) in known.uploads.extract_if(.., |_, entry| is_stale(entry)) {
             tracing::info!(upload = id, "an upload that nobody went on with is forgotten");
             entry.give_up();
@@ -349,7 +385,10 @@ impl Inner {
         let (id, progress) = (kept.id(), kept.job.status.subscribe());
         let inner = self.clone();
         let task = tokio::spawn(async move {
-            receive_again(body, &kept).await?;
+            match receive_again(body, &kept).await {
+                Err(error) if is_full(&error) => return Err(inner.let_go(&kept, error).await),
+                received => received?,
+            }
             inner.go_on(&kept);
             outcome(kept.job.status.subscribe()).await
         });

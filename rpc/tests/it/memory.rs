@@ -268,7 +268,8 @@ impl Storage for Memory {
         assert!((1..=1000).contains(&query.limit.unwrap()), "the port is promised a limit");
         let files = self.files.lock().unwrap();
         let wanted = |info: &&FileInfo| query.content_hash.is_none_or(|hash| hash == info.content_hash);
-        let items = files.values().map(|(info, _)| info).filter(wanted).cloned().collect();
+        let items = files.values().map(|(info, _)| info).filter(wanted).cloned();
+        let items = items.take(usize::try_from(query.limit.unwrap()).unwrap()).collect();
         Ok(Page { items, cursor: query.cursor })
     }
 

@@ -7,6 +7,7 @@ use anyhow::{Context, bail};
 use clap::Args;
 use futures::StreamExt;
 use reqwest::Client;
+use rpc::types::FileName;
 use serde_json::{Map, Value, json};
 use tokio::time::MissedTickBehavior;
 use tokio_util::io::ReaderStream;
@@ -50,6 +51,9 @@ struct Begun {
 
 impl PutArgs {
     pub(super) async fn run(self) -> anyhow::Result<()> {
+        if let Some(Err(error)) = self.label().map(|label| FileName::try_from(label.to_owned())) {
+            bail!("{:?}: {error}; --name gives the file another", self.label().unwrap_or_default());
+        }
         let client = Client::builder().no_proxy().build()?;
         let receipt = patiently("put", async || self.attempt(&client).await).await?;
         print_json(&receipt)
