@@ -117,7 +117,7 @@ impl Node {
         let fetch = Fetch::new(chain.clone(), peer.clone(), traffic.clone());
         let payer = Payer { keystore: keystore.clone(), submitter: submitter.clone() };
         let local = LocalStores {
-            stores: providers.iter().map(|provider| provider.service().store().clone()).collect(),
+            stores: providers.iter().filter_map(|provider| provider.service().store().cloned()).collect(),
             share_disk: share_disk(&base.pieces(), &base.spool()),
         };
         let gateway = Gateway::start(GatewayParts {
