@@ -67,8 +67,12 @@ async fn fifty_readers_at_once_all_get_the_file_within_the_memory_of_downloads()
     let wanted = blake3::hash(&data);
     let hashes = join_all((0..READERS).map(|_| get())).await;
     assert!(hashes.iter().all(|hash| *hash == wanted));
-    let whole = join_all((0..READERS).map(|_| retrieve(&node, &small))).await;
-    assert!(whole.iter().all(|bytes| *bytes == data[..1024 * 1024]));
+    // An answer in one piece waits five seconds for its room, which a busy machine may need for the others.
+    let answers = join_all((0..READERS).map(|_| node.call("storage_retrieve", json!([small])))).await;
+    let (whole, refused): (Vec<_>, Vec<_>) = answers.into_iter().map(Result::unwrap).partition(Result::is_ok);
+    let encoded = json!(BASE64_STANDARD.encode(&data[..1024 * 1024]));
+    assert!(!whole.is_empty() && whole.iter().all(|answer| answer.as_ref().unwrap()["data"] == encoded));
+    assert!(refused.iter().all(|answer| answer.as_ref().unwrap_err()["data"]["reason"] == "overloaded"));
     // 64 MiB for reading, 128 MiB of bodies in all; the rest is sockets and what the allocator keeps.
     let more = node.peak_memory_bytes().unwrap() - before;
     assert!(more < 300 * MIB, "reading took {} MiB", more / MIB);

@@ -221,6 +221,8 @@ fn who_reads_through_relays_only_is_not_seen_by_holders() {
         let mut reader = land.start(5, &land.outer[0], &["--relay-only", "--relays", &through]);
         let height = &receipt["height"];
         reader.comes_to("chain_getHeader", &json!([]), |header| header["height"].as_u64() >= height.as_u64());
+        // After a restart it has the block, and hears only then how far the others are.
+        reader.comes_to("system_health", &json!([]), |health| health["isSyncing"] == json!(false));
         // It could go there.
         for port in &holder_ports {
             assert!(reader.host.reaches(SocketAddr::from((MIDDLE[0], *port))).unwrap());
