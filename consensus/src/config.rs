@@ -46,6 +46,9 @@ pub struct ConsensusConfig {
     pub data_dir: PathBuf,
     /// The key to vote with; none follows the chain without voting.
     pub validator: Option<ValidatorKey>,
+    /// Makes the guard file anew if it is missing or damaged, though there are blocks: for who knows that nothing was
+    /// signed that is not in them.
+    pub new_guard: bool,
     /// Seed of the ed25519 key that names this node to its peers.
     pub network_secret: [u8; 32],
     /// How long after a block the next one comes if it has nothing in it.
@@ -132,6 +135,7 @@ impl ConsensusConfig {
             peers_only: false,
             data_dir,
             validator: Some(validator),
+            new_guard: false,
             network_secret,
             idle: Duration::from_secs(5),
             timeouts: Timeouts::default(),

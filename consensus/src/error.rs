@@ -105,6 +105,17 @@ pub enum GuardError {
         /// Index of the record.
         index: usize,
     },
+    /// There is no file, and there should be one: what was signed is not known.
+    #[error(
+        "guard file {path} is missing, though {beside}: this validator may have signed what is no longer known. If it is \
+         certain that the key signed nothing that is not in the ledger, start once with --new-guard"
+    )]
+    Missing {
+        /// The file.
+        path: PathBuf,
+        /// What says that there should be one.
+        beside: String,
+    },
     /// The file belongs to another key or chain.
     #[error("guard file {path} belongs to another validator or chain")]
     OtherKey {

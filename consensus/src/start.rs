@@ -13,10 +13,10 @@ use runtime::types::{BlockHash, Height};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::application::{Application, WorkSignal};
-use crate::config::{ConsensusConfig, peer_key};
+use crate::config::{ConsensusConfig, ValidatorKey, peer_key};
 use crate::context::ChainContext;
 use crate::engine::{self, Plan};
-use crate::error::{EndReason, StartError, chain};
+use crate::error::{EndReason, GuardError, StartError, chain};
 use crate::heights::PeerHeights;
 use crate::host::{Head, Host, Inputs, Setting};
 use crate::log;
@@ -104,7 +104,7 @@ where
     probe(&config)?;
     let (genesis, head) = read(&application).await?;
     let signer = match &config.validator {
-        Some(validator) => Some(ConsensusSigner::open(genesis, validator.clone(), &folder.join(GUARD_FILE))?),
+        Some(validator) => Some(open_signer(validator, genesis, &head, &config)?),
         None => None,
     };
     if let Some(signed) = signer.as_ref().and_then(ConsensusSigner::highest) {
@@ -159,6 +159,45 @@ where
 fn probe(config: &ConsensusConfig) -> Result<(), StartError> {
     let address = config.listen;
     TcpListener::bind(address).map(drop).map_err(|source| StartError::Listen { address, source })
+}
+
+/// Opens the guard file; makes it only where nothing can have been signed, or the operator takes the blame.
+fn open_signer(
+    validator: &ValidatorKey,
+    genesis: BlockHash,
+    head: &Head,
+    config: &ConsensusConfig,
+) -> Result<ConsensusSigner, GuardError> {
+    let path = config.data_dir.join(GUARD_FILE);
+    let open = || ConsensusSigner::open(genesis, validator.clone(), &path);
+    if !config.new_guard {
+        check_guard(&path, &config.data_dir.join(LOG_FILE), head.height())?;
+        return open();
+    }
+    match open() {
+        Err(error @ GuardError::Damaged { .. }) => {
+            let kept = path.with_extension("guard.damaged");
+            tracing::warn!(%error, kept = %kept.display(), "the guard file is set aside and made anew, as --new-guard says");
+            let moved = std::fs::rename(&path, &kept);
+            moved.map_err(|source| GuardError::Io { path: path.clone(), what: "rename", source })?;
+            open()
+        }
+        opened => opened,
+    }
+}
+
+/// The file is made before the first vote, so before any block and before the engine's log.
+fn check_guard(path: &Path, log: &Path, height: Height) -> Result<(), GuardError> {
+    if std::fs::symlink_metadata(path).is_ok() {
+        return Ok(());
+    }
+    let has_log = std::fs::metadata(log).is_ok_and(|log| log.len() > 0);
+    let beside = match (height, has_log) {
+        (0, false) => return Ok(()),
+        (0, true) => format!("there is the engine's log {}", log.display()),
+        (height, _) => format!("the ledger ends at height {height}"),
+    };
+    Err(GuardError::Missing { path: path.to_owned(), beside })
 }
 
 /// A log that cannot be mended, the engine complains about.

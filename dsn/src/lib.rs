@@ -56,7 +56,7 @@ pub use protocol::put::{Authority, PutAnswer, PutError, PutOpen, PutStream, UNIT
 pub use protocol::wire::WireError;
 pub use scores::{Deed, FaultCounts, Marked, Standing};
 pub use service::{Counted, PieceService, ReadCounters, ServiceCounters, ServiceLimits};
-pub use store::{PieceKey, PieceRow, PieceStore, StoreError, StoreLimits, SweepReport, UnrecordedQuota};
+pub use store::{PieceKey, PieceRow, PieceStore, StoreError, StoreLimits, SweepReport, Unowned, UnrecordedQuota};
 pub use upload::{
     Candidate, ColumnCommitment, ColumnFailure, SegmentUpload, StripeItem, StripeSource, StripeStream, UploadError,
     UploadedSegment, upload_segment,

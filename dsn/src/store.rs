@@ -6,10 +6,14 @@
 //! DIR/tmp/                       pieces being written; emptied at start
 //! DIR/damaged/                   pieces that were found damaged, the first few, for whoever wants to know why
 //! DIR/index/                     RocksDB: (deal, segment, index, hash) -> terms; hash -> length and reference count
+//! DIR/index.damaged/             the last index that was found damaged
 //! ```
 //!
 //! A row exists only for bytes on disk: file synced, renamed, folder synced, then the row synced. Whatever is found
-//! otherwise after a crash is put right by a sweep: files without a row go, rows without a file go.
+//! otherwise at the start is put right by a sweep: rows without a file go, and files without a row are taken in, since a
+//! damaged index has no rows either. Such a piece is served, and is let go of only once whoever follows the ledger has
+//! written the rows that it records ([`PieceStore::restore_row`]) and says that no promise can be left
+//! ([`PieceStore::release_unowned`]).
 //!
 //! All methods block: call them on blocking threads.
 
@@ -23,7 +27,7 @@ mod writer;
 
 pub use index::{PieceKey, PieceRow};
 pub use room::UnrecordedQuota;
-pub use sweep::SweepReport;
+pub use sweep::{SweepReport, Unowned};
 pub use writer::{FinishError, PieceTerms, PieceWriter};
 
 use files::Files;
@@ -33,6 +37,7 @@ use pieces::{PieceHash, PieceReader, SliceError};
 use room::Reserved;
 use runtime::types::DealId;
 use std::collections::HashSet;
+use std::error::Error as _;
 use std::fmt;
 use std::fs::File;
 use std::io;
@@ -95,6 +100,14 @@ pub enum StoreError {
         /// The store's folder.
         path: PathBuf,
     },
+    /// The index lacks what was synced, or files of it are missing.
+    #[error("the index of {path} is damaged: {what}")]
+    Damaged {
+        /// The store's folder.
+        path: PathBuf,
+        /// What is the matter.
+        what: String,
+    },
     /// No room in the quota.
     #[error("{wanted} bytes do not fit: {used} of {quota} are taken")]
     Quota {
@@ -146,15 +159,21 @@ impl StoreError {
         match self {
             Self::Quota { .. } | Self::Unrecorded { .. } | Self::DiskFull { .. } => true,
             Self::Index { source, .. } => source.as_ref().contains("No space left"),
-            Self::Io { .. } | Self::Row { .. } | Self::Gone { .. } => false,
+            Self::Io { .. } | Self::Row { .. } | Self::Damaged { .. } | Self::Gone { .. } => false,
         }
     }
 
     /// Whether the index on disk is not what was written.
     fn is_damage(&self) -> bool {
+        use rocksdb::ErrorKind::{Corruption, IOError, InvalidArgument, NotFound, NotSupported};
         match self {
-            Self::Row { .. } => true,
-            Self::Index { source, .. } => source.kind() == rocksdb::ErrorKind::Corruption,
+            Self::Row { .. } | Self::Damaged { .. } => true,
+            // A manifest or a table that does not read may name files that never were, or what nobody can do.
+            Self::Index { source, .. } => match source.kind() {
+                Corruption | InvalidArgument | NotFound | NotSupported => true,
+                IOError => source.as_ref().contains("No such file"),
+                _ => false,
+            },
             Self::Io { .. }
             | Self::Quota { .. }
             | Self::Unrecorded { .. }
@@ -186,27 +205,29 @@ impl fmt::Debug for PieceStore {
 }
 
 impl PieceStore {
-    /// Opens the store in `dir`, makes it if there is none, and sweeps it: what a crash left is taken away, and rows
+    /// Opens the store in `dir`, makes it if there is none, and sweeps it: half-written files are taken away, and rows
     /// whose files are missing. A folder whose index is gone or damaged keeps its files and serves them.
     ///
     /// # Errors
     /// The folder cannot be read or written, or another process has it open.
     pub fn open(dir: &Path, limits: StoreLimits) -> Result<Self, StoreError> {
         // The index first: it is what keeps a second store out of the folder.
-        let (index, is_new) = Index::open(dir)?;
+        let (index, damage) = Index::open(dir)?;
         let files = Files::open(dir)?;
         let (reserved, busy) = (Mutex::default(), Mutex::default());
         let (damaged, scrubbed_bytes) = (AtomicU64::new(0), AtomicU64::new(0));
         let store = Self { files, index, limits, reserved, busy, idle: Condvar::new(), damaged, scrubbed_bytes };
-        if is_new {
-            let adopted = store.adopt()?;
-            if adopted > 0 {
-                warn!(dir = %dir.display(), adopted, "the index is gone, serving the pieces without it");
-            }
-        }
         let swept = store.sweep()?;
+        let adopted = swept.adopted;
+        if let Some(error) = damage {
+            let (source, kept) = (error.source(), dir.join(index::SET_ASIDE));
+            let (dir, kept) = (dir.display(), kept.display());
+            warn!(%dir, %error, ?source, %kept, adopted, "the index is set aside; a new one is made of the files");
+        } else if adopted > 0 {
+            warn!(dir = %dir.display(), adopted, "the index does not know these pieces; they are kept until the ledger is asked");
+        }
         let sums::Totals { pieces, bytes, .. } = store.index.totals();
-        info!(dir = %dir.display(), pieces, bytes, lost = swept.lost, orphans = swept.orphans, "piece store is open");
+        info!(dir = %dir.display(), pieces, bytes, lost = swept.lost, adopted, "piece store is open");
         Ok(store)
     }
 

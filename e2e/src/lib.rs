@@ -4,6 +4,7 @@
 //! answers, never on time; a deadline only keeps a hang from lasting forever.
 
 pub mod cluster;
+pub mod netns;
 pub mod power_cut;
 
 use std::fs::File;

@@ -29,15 +29,31 @@ const FILTER_BITS: f64 = 10.0;
 /// RocksDB's own logs that are kept.
 const LOG_FILES_MAX: usize = 4;
 
+/// RocksDB has this file wherever there is a database.
+const CURRENT: &str = "CURRENT";
+
 /// An open database.
 pub struct Database {
     db: DB,
+}
+
+/// Whether a database was at work in the folder: it makes its first log or table once it has a [`CURRENT`].
+fn holds_rows(path: &Path) -> Result<bool, OpenError> {
+    let listed = std::fs::read_dir(path).and_then(|entries| entries.collect::<std::io::Result<Vec<_>>>());
+    let listed = listed.map_err(|source| OpenError::Folder { path: path.to_owned(), source })?;
+    let mut ends = listed.iter().filter_map(|entry| entry.path().extension().map(std::ffi::OsStr::to_owned));
+    Ok(ends.any(|end| end == "log" || end == "sst"))
 }
 
 impl Database {
     /// Opens the database in `path` and makes what is missing.
     pub fn open(path: &Path) -> Result<Self, OpenError> {
         std::fs::create_dir_all(path).map_err(|source| OpenError::Folder { path: path.to_owned(), source })?;
+        if !path.join(CURRENT).exists() && holds_rows(path)? {
+            // RocksDB would begin a database anew, and delete what is there.
+            let what = format!("its file {CURRENT} is missing");
+            return Err(OpenError::Corrupt { path: path.to_owned(), what });
+        }
         let cache = Cache::new_lru_cache(CACHE_BYTES);
         let families =
             tables::ALL.iter().map(|(name, shape)| ColumnFamilyDescriptor::new(*name, family_options(*shape, &cache)));
@@ -46,7 +62,11 @@ impl Database {
             Err(error) => {
                 let source = DatabaseError::from(error);
                 let path = path.to_owned();
-                Err(if source.is_lock() { OpenError::Locked { path } } else { OpenError::Database { path, source } })
+                Err(if source.is_lock() && !source.is_damage() {
+                    OpenError::Locked { path }
+                } else {
+                    OpenError::Database { path, source }
+                })
             }
         }
     }

@@ -16,7 +16,13 @@ impl DatabaseError {
     /// Whether the files are not what was written.
     #[must_use]
     pub fn is_damage(&self) -> bool {
-        self.0.kind() == rocksdb::ErrorKind::Corruption
+        use rocksdb::ErrorKind::{Corruption, IOError};
+        let text: &str = self.0.as_ref();
+        match self.0.kind() {
+            Corruption => true,
+            IOError => text.contains("No such file"),
+            _ => false,
+        }
     }
 
     /// Whether the files cannot be written: the disk is full or read only, or they are somebody else's.
@@ -201,6 +207,18 @@ pub enum LedgerError {
     /// The state before a block cannot be read.
     #[error(transparent)]
     State(#[from] StateError),
+}
+
+impl LedgerError {
+    /// Whether the files are not what was written.
+    #[must_use]
+    pub fn is_damage(&self) -> bool {
+        match self {
+            Self::Read { source, .. } | Self::Write { source, .. } => source.is_damage(),
+            Self::Corrupt { .. } => true,
+            _ => false,
+        }
+    }
 }
 
 impl From<LedgerError> for StateError {

@@ -25,13 +25,14 @@ use crate::backend::{Payer, SystemInfo, backend};
 use crate::base_path::{BasePath, make_folder};
 use crate::chain::{Chain, clock_ms, next_validators};
 use crate::fetch::Fetch;
-use crate::gateway::{Gateway, GatewayParts};
+use crate::gateway::{Gateway, GatewayParts, LocalStores};
 use crate::keystore::Keystore;
 use crate::labels::Labels;
 use crate::metrics::{self, Counters, MetricsPort, Observed};
-use crate::opening::{not_opened, not_started, not_written};
+use crate::opening::{check_recorded, not_opened, not_started, not_written};
 use crate::provider::Provider;
 use crate::roles::Roles;
+use crate::spool::{self, share_disk};
 use crate::status;
 use crate::storage_network::{Started, StorageNetwork};
 use crate::submitter::Submitter;
@@ -62,6 +63,8 @@ pub struct NodeConfig {
     pub storage_quota: Option<u64>,
     /// Bytes of pieces that were read and are kept for a while; 0 keeps none and passes none on.
     pub cache_bytes: u64,
+    /// Whether the signer's guard file is made anew if it is missing or damaged.
+    pub new_guard: bool,
 }
 
 /// A running node.
@@ -87,6 +90,9 @@ impl Node {
         let peers = consensus_peers(&spec, &config);
         let voters = next_validators(&ledger.state(), &ledger.head()).context("read the validators")?;
         let roles = Roles::find(&config.roles, &spec, &voters, !peers.is_empty(), &mut keystore)?;
+        if roles.validator.is_some() && voters.entries().len() == 1 {
+            check_recorded(starting_block, &config.chain, base)?;
+        }
         let keystore = Arc::new(keystore);
 
         let counters = Counters::new();
@@ -110,6 +116,10 @@ impl Node {
         let traffic = Arc::new(Traffic::default());
         let fetch = Fetch::new(chain.clone(), peer.clone(), traffic.clone());
         let payer = Payer { keystore: keystore.clone(), submitter: submitter.clone() };
+        let local = LocalStores {
+            stores: providers.iter().filter_map(|provider| provider.service().store().cloned()).collect(),
+            share_disk: share_disk(&base.pieces(), &base.spool()),
+        };
         let gateway = Gateway::start(GatewayParts {
             chain: chain.clone(),
             submitter,
@@ -117,6 +127,7 @@ impl Node {
             peer: peer.clone(),
             labels: labels.clone(),
             traffic: traffic.clone(),
+            local,
             metrics: counters.uploads.clone(),
             spool: base.spool(),
             uploads: base.uploads(),
@@ -180,6 +191,14 @@ fn prepare_folders(base: &BasePath) -> anyhow::Result<()> {
     let own = [base.ledger(), base.pieces(), base.network(), base.consensus(), base.keystore()];
     for folder in own.into_iter().chain([base.spool(), base.uploads()]) {
         make_folder(&folder).map_err(|error| not_written(&folder, error))?;
+    }
+    let free = spool::free_bytes(&base.spool());
+    if free.is_ok_and(|free| free == 0) {
+        tracing::warn!(
+            folder = %base.root().display(),
+            reserve_bytes = spool::RESERVE_BYTES,
+            "the disk has no more free than the reserve: files are refused until there is room"
+        );
     }
     Ok(())
 }
@@ -251,6 +270,7 @@ async fn start_consensus(
         part_bytes: parameters.limits.part_bytes,
         block_bytes_max: parameters.limits.block_bytes,
         ready_within: READY_WITHIN,
+        new_guard: config.new_guard,
     };
     let started = consensus::start(chain.clone(), chain, engine).await;
     let consensus = started.map_err(|error| not_started(error, &config.chain, base))?;

@@ -9,6 +9,7 @@ use bytes::Bytes;
 use dsn::{DownloadError, Segment as DsnSegment, SegmentReader};
 use futures::stream::{BoxStream, StreamExt, TryStreamExt};
 use pieces::{ErasureCode, FileId, SegmentManifest, plan_range};
+use rpc::downloads::Reader;
 use rpc::ports::{ByteStream, Retrieved};
 use rpc::types::ByteRange;
 use rpc::{ApiError, TryAgain};
@@ -36,7 +37,7 @@ impl Fetch {
 
     /// Bytes of a file. The first of them are there when this returns, so that a file that cannot be read is an error
     /// and not a broken stream.
-    pub async fn retrieve(&self, id: FileId, range: Option<ByteRange>) -> Result<Retrieved, ApiError> {
+    pub async fn retrieve(&self, id: FileId, range: Option<ByteRange>, reader: Reader) -> Result<Retrieved, ApiError> {
         let state = self.chain.ledger().state();
         let epoch = state.head().header.epoch;
         let file = live_file(&state, &id, epoch).map_err(of_state)?;
@@ -46,7 +47,7 @@ impl Fetch {
             Some(range) => within(range, file.size)?,
         };
         let (offset, size, whole) = (wanted.start, file.size, wanted == (0..file.size));
-        let mut bytes = self.bytes(id, &file, wanted)?;
+        let mut bytes = in_turns(Reading { fetch: self.clone(), id, file: file.clone(), wanted, reader, stream: None });
         if whole {
             bytes = check_content(bytes, id, file);
         }
@@ -87,6 +88,42 @@ impl Fetch {
         };
         SegmentReader::new(self.peer.clone(), segment).map_err(of_download)
     }
+}
+
+/// A file that is being read.
+struct Reading {
+    fetch: Fetch,
+    id: FileId,
+    file: File,
+    /// What is still to come.
+    wanted: Range<u64>,
+    reader: Reader,
+    /// Held while it is this reader's turn.
+    stream: Option<ByteStream>,
+}
+
+/// Bytes in order. Between two windows others may go first: then nothing of the file is kept in memory until it is this
+/// reader's turn again.
+fn in_turns(reading: Reading) -> ByteStream {
+    let read = futures::stream::try_unfold(reading, |mut reading| async move {
+        if reading.wanted.is_empty() {
+            return Ok(None);
+        }
+        if reading.reader.is_over() {
+            reading.stream = None;
+            reading.reader.wait().await?;
+        }
+        let mut stream = match reading.stream.take() {
+            Some(stream) => stream,
+            None => reading.fetch.bytes(reading.id, &reading.file, reading.wanted.clone())?,
+        };
+        let Some(chunk) = stream.try_next().await? else { return Ok(None) };
+        reading.reader.count(chunk.len());
+        reading.wanted.start = reading.wanted.start.saturating_add(u64::try_from(chunk.len()).unwrap_or(u64::MAX));
+        reading.stream = Some(stream);
+        Ok(Some((chunk, reading)))
+    });
+    read.boxed()
 }
 
 fn no_file(id: FileId) -> ApiError {

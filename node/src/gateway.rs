@@ -12,8 +12,10 @@
 //! is up, without the client.
 
 mod deal;
+mod giving_back;
 mod heal;
 mod journal;
+mod kept;
 mod port;
 mod receive;
 mod upload;
@@ -22,7 +24,8 @@ mod uploads;
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::AtomicU32;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::time::SystemTime;
 
 use futures::future::try_join;
 use futures::{FutureExt, StreamExt};
@@ -41,9 +44,11 @@ use crate::errors::of_state;
 use crate::keystore::Keystore;
 use crate::labels::Labels;
 use crate::metrics::UploadMetrics;
-use crate::spool::{Body, check_announced};
+use crate::spool::Body;
 use crate::submitter::Submitter;
 use crate::traffic::Traffic;
+pub use giving_back::LocalStores;
+use giving_back::is_full;
 use receive::receive;
 use upload::Job;
 use uploads::Uploads;
@@ -74,6 +79,8 @@ pub struct GatewayParts {
     pub labels: Arc<Labels>,
     /// Counters of the status line.
     pub traffic: Arc<Traffic>,
+    /// The providers of this node.
+    pub local: LocalStores,
     /// Counters of uploads.
     pub metrics: UploadMetrics,
     /// Folder of bodies that are gone with the process.
@@ -128,15 +135,20 @@ impl Gateway {
     }
 
     /// Takes a body and stores it; the work goes on by itself.
-    pub fn submit(&self, body: ByteStream, options: SubmitOptions, size: Option<u64>) -> Result<Upload, ApiError> {
+    pub async fn submit(
+        &self,
+        body: ByteStream,
+        options: SubmitOptions,
+        size: Option<u64>,
+    ) -> Result<Upload, ApiError> {
         let inner = self.inner.clone();
         let traffic = inner.parts.traffic.clone();
         let body = body.inspect(move |chunk| traffic.receive(chunk.as_ref().map_or(0, bytes::Bytes::len))).boxed();
         if options.resume_key.is_some() {
-            return inner.submit_kept(body, options, size);
+            return inner.submit_kept(body, options, size).await;
         }
         let order = inner.order(&options)?;
-        check_announced(&inner.parts.spool, size.unwrap_or(0))?;
+        inner.check_announced(&inner.parts.spool, &order.profile.code, size)?;
         let id = new_id()?;
         let status = watch::Sender::new(UploadStatus { upload_id: id.clone(), ..UploadStatus::default() });
         let progress = status.subscribe();
@@ -155,6 +167,9 @@ impl Gateway {
                 let mut deal = None;
                 let stored = try_join(inner.run(&job, &mut deal), receive(body, &job, &inner.slots));
                 let stored = counted.until(stored).await;
+                if stored.as_ref().is_err_and(is_full) {
+                    inner.give_back(&job, &mut deal).await;
+                }
                 inner.uploads.ended(&job.status, stored.map(|(receipt, _slot)| receipt))
             }
         });
@@ -164,10 +179,27 @@ impl Gateway {
     }
 }
 
+/// A name that sorts behind those of uploads that began before, and that nobody guesses.
 fn new_id() -> Result<String, ApiError> {
+    /// Two in one millisecond are told apart.
+    static LAST_MS: AtomicU64 = AtomicU64::new(0);
     let mut id = [0; 16];
     getrandom::fill(&mut id).map_err(|error| ApiError::internal(error.to_string()))?;
+    let since_epoch = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    let now_ms = u64::try_from(since_epoch.as_millis()).unwrap_or(u64::MAX);
+    let behind = |last: u64| Some(now_ms.max(last.saturating_add(1)));
+    let last_ms = LAST_MS.fetch_update(Ordering::Relaxed, Ordering::Relaxed, behind).unwrap_or(now_ms);
+    let began_ms = now_ms.max(last_ms.saturating_add(1)).to_be_bytes();
+    // The first two of eight bytes are zero for some thousand years.
+    for (byte, of_time) in id.iter_mut().zip(began_ms.iter().skip(2)) {
+        *byte = *of_time;
+    }
     Ok(hex::encode(id))
+}
+
+/// Whether a text could be the name of an upload.
+fn is_id(text: &str) -> bool {
+    text.len() == 32 && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
 }
 
 impl Inner {

@@ -26,6 +26,8 @@ pub mod record;
 mod scrub;
 mod sweep;
 
+pub use sweep::recorded_through;
+
 /// Addresses of a provider that the ledger takes.
 const ADDRESSES_MAX: usize = 8;
 /// Those among them that are kept for ways through relays, if there are any.

@@ -7,7 +7,7 @@
 
 use std::fs::{File, OpenOptions};
 use std::io;
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
@@ -123,7 +123,9 @@ impl Body {
     }
 
     fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
-        check_room(&self.folder, bytes.len())?;
+        if free_bytes(&self.folder)? < u64::try_from(bytes.len()).unwrap_or(u64::MAX) {
+            return Err(io::ErrorKind::StorageFull.into());
+        }
         let file = match self.file.get() {
             Some(file) => file,
             None => {
@@ -140,6 +142,14 @@ impl Body {
         file.sync_data()?;
         mark.write_all_at(&bytes.to_be_bytes(), 0)?;
         mark.sync_data()
+    }
+
+    /// Gives the disk back; nobody reads it any more.
+    pub fn let_go(&self) {
+        let files = self.file.get().into_iter().chain(&self.mark);
+        if let Some(error) = files.filter_map(|file| file.set_len(0).err()).next() {
+            tracing::warn!(folder = %self.folder.display(), %error, "the body of an upload was not removed");
+        }
     }
 
     /// The hasher that has seen the first `bytes`.
@@ -245,17 +255,34 @@ impl Writer {
 /// Bytes that stay free on the disk: the ledger and the engine stop the node when they cannot write.
 pub const RESERVE_BYTES: u64 = 1024 * 1024 * 1024;
 
-/// Whether `bytes` more leave the reserve alone.
-fn check_room(folder: &Path, bytes: usize) -> io::Result<()> {
-    let free = fs4::available_space(folder)?;
-    let bytes = u64::try_from(bytes).unwrap_or(u64::MAX);
-    if free.saturating_sub(RESERVE_BYTES) < bytes { Err(io::ErrorKind::StorageFull.into()) } else { Ok(()) }
+/// Bytes that can be written to the disk of `folder` without touching the reserve.
+pub fn free_bytes(folder: &Path) -> io::Result<u64> {
+    Ok(fs4::available_space(folder)?.saturating_sub(RESERVE_BYTES))
 }
 
-/// Refuses a body of an announced size that cannot be kept, before it comes.
-pub fn check_announced(folder: &Path, size: u64) -> Result<(), ApiError> {
-    let size = usize::try_from(size).unwrap_or(usize::MAX);
-    if size <= BUFFER_BYTES { Ok(()) } else { check_room(folder, size).map_err(disk_error) }
+/// Whether two folders are on one disk; if that cannot be told, they are.
+pub fn share_disk(one: &Path, other: &Path) -> bool {
+    let disk = |folder| std::fs::metadata(folder).map(|known| known.dev());
+    match (disk(one), disk(other)) {
+        (Ok(one), Ok(other)) => one == other,
+        _ => true,
+    }
+}
+
+/// Refuses a body of `size` bytes that cannot be kept together with the `piece_bytes` that will be beside it. Small ones
+/// are not looked at.
+pub fn check_room(folder: &Path, size: u64, piece_bytes: u64) -> Result<(), ApiError> {
+    if usize::try_from(size).is_ok_and(|size| size <= BUFFER_BYTES) {
+        return Ok(());
+    }
+    let free = free_bytes(folder).map_err(disk_error)?;
+    if free >= size.saturating_add(piece_bytes) {
+        return Ok(());
+    }
+    Err(ApiError::Full(format!(
+        "the gateway's disk has room for {free} bytes, and the file takes {size} and {piece_bytes} of its pieces; \
+         unfinished uploads take room too: node file uploads shows them, node file cancel gives it back"
+    )))
 }
 
 /// A full disk is the operator's to mend and the client's to know.
@@ -267,3 +294,6 @@ pub fn disk_error(error: io::Error) -> ApiError {
         _ => ApiError::internal(error),
     }
 }
+
+#[cfg(test)]
+mod tests;

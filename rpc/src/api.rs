@@ -19,8 +19,9 @@ use jsonrpsee::core::RegisterMethodError;
 use jsonrpsee::types::ErrorObjectOwned;
 use serde::Serialize;
 
+use crate::downloads::Downloads;
 use crate::error::ApiError;
-use crate::limits::{BodyBudget, Downloads, Limits};
+use crate::limits::{BodyBudget, Limits};
 use crate::observe::{Observer, Outcome};
 use crate::ports::Backend;
 use crate::stopping::Stopping;

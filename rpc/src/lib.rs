@@ -20,6 +20,7 @@
 
 pub mod api;
 pub mod client;
+pub mod downloads;
 pub mod error;
 pub mod http;
 pub mod limits;

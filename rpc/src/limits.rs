@@ -3,8 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::time::timeout;
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 
 use crate::error::TryAgain;
 
@@ -45,8 +44,10 @@ pub struct Limits {
     pub upload_window_bytes: u32,
     /// Files that are read for clients at once. Each holds streams to providers, of which there are few.
     pub downloads: u32,
-    /// A client waits so long for its turn to read a file.
+    /// A client waits so long for its place among them, and for the memory that reading takes.
     pub download_wait: Duration,
+    /// A reader that let others go first waits so long for its next turn; longer than a client that stalls is kept.
+    pub download_turn_wait: Duration,
     /// Connections, all clients together. Idle ones are cheap; bodies are bounded by themselves.
     pub connections: u32,
     /// WebSocket connections among them.
@@ -90,6 +91,7 @@ impl Default for Limits {
             upload_window_bytes: 64 * 1024,
             downloads: 64,
             download_wait: Duration::from_secs(5),
+            download_turn_wait: Duration::from_secs(90),
             connections: 2048,
             websockets: 64,
             websocket_queue: 16,
@@ -108,47 +110,12 @@ impl Default for Limits {
     }
 }
 
-/// Counts the files that are being read for clients, and what is in memory of them.
-#[derive(Clone, Debug)]
-pub struct Downloads {
-    slots: Arc<Semaphore>,
-    wait: Duration,
-    windows: BodyBudget,
-}
-
-impl Downloads {
-    /// Room for as many as `limits` say, with a share of the bodies in flight.
-    #[must_use]
-    pub fn new(limits: &Limits, bodies: &BodyBudget) -> Self {
-        let most = usize::try_from(limits.downloads).unwrap_or(usize::MAX).min(Semaphore::MAX_PERMITS);
-        let windows = bodies.share(limits.downloads_in_flight_bytes);
-        Self { slots: Arc::new(Semaphore::new(most)), wait: limits.download_wait, windows }
-    }
-
-    /// Bytes that a file which is read keeps in memory.
-    ///
-    /// # Errors
-    /// [`TryAgain::Overloaded`] if there is not so much left.
-    pub fn reserve(&self, bytes: u64) -> Result<BodyPermit, TryAgain> {
-        self.windows.reserve(bytes)
-    }
-
-    /// A place among them, after those who asked before; given back when dropped.
-    ///
-    /// # Errors
-    /// [`TryAgain::Overloaded`] if there is none in time.
-    pub async fn begin(&self) -> Result<OwnedSemaphorePermit, TryAgain> {
-        match timeout(self.wait, self.slots.clone().acquire_owned()).await {
-            Ok(Ok(slot)) => Ok(slot),
-            Ok(Err(_)) | Err(_) => Err(TryAgain::Overloaded("too many downloads are under way")),
-        }
-    }
-}
-
 /// Counts the bytes of bodies that are in memory.
 #[derive(Clone, Debug)]
 pub struct BodyBudget {
     left: Arc<Semaphore>,
+    /// Told when bytes of this or of the whole are given back.
+    freed: Arc<Notify>,
     /// What this is a share of.
     whole: Option<Arc<BodyBudget>>,
 }
@@ -167,13 +134,13 @@ impl BodyBudget {
     #[must_use]
     pub fn new(bytes: u32) -> Self {
         let permits = usize::try_from(bytes).unwrap_or(Semaphore::MAX_PERMITS).min(Semaphore::MAX_PERMITS);
-        Self { left: Arc::new(Semaphore::new(permits)), whole: None }
+        Self { left: Arc::new(Semaphore::new(permits)), freed: Arc::default(), whole: None }
     }
 
     /// A part of this budget: what it gives is taken from both, and it never gives more than `bytes`.
     #[must_use]
     pub fn share(&self, bytes: u32) -> Self {
-        Self { whole: Some(Arc::new(self.clone())), ..Self::new(bytes) }
+        Self { whole: Some(Arc::new(self.clone())), freed: self.freed.clone(), ..Self::new(bytes) }
     }
 
     /// Takes `bytes`, at once or not at all.
@@ -185,6 +152,37 @@ impl BodyBudget {
         let mut permit = BodyPermit { budget: self.clone(), held: None, of_whole };
         permit.grow(bytes)?;
         Ok(permit)
+    }
+
+    /// Takes `bytes` as soon as there are so many, all at once: until then nothing is held back from anybody.
+    ///
+    /// # Errors
+    /// [`TryAgain::Overloaded`] for more than can be counted.
+    pub(crate) async fn reserve_when_free(&self, bytes: u64) -> Result<BodyPermit, TryAgain> {
+        if u32::try_from(bytes).is_err() {
+            return self.reserve(bytes);
+        }
+        loop {
+            let freed = self.freed.notified();
+            tokio::pin!(freed);
+            // From here on nothing that is given back is missed.
+            freed.as_mut().enable();
+            if let Ok(permit) = self.reserve(bytes) {
+                return Ok(permit);
+            }
+            freed.await;
+        }
+    }
+}
+
+impl Drop for BodyPermit {
+    fn drop(&mut self) {
+        // One that never got anything gives nothing back: whoever waits would wake itself by trying.
+        let is_freed = self.held.take().is_some_and(|held| held.num_permits() > 0);
+        self.of_whole = None;
+        if is_freed {
+            self.budget.freed.notify_waiters();
+        }
     }
 }
 

@@ -22,6 +22,7 @@ use runtime::types::{
 };
 use tokio::sync::watch;
 
+use crate::downloads::Reader;
 use crate::error::ApiError;
 use crate::types::{
     AccountInfo, ByteRange, CodeInfo, Extended, FileHealth, FileInfo, FilesQuery, Health, LocateQuery, Located, Page,
@@ -78,11 +79,12 @@ pub trait Storage: Send + Sync + 'static {
     async fn locate(&self, file: FileId, query: LocateQuery) -> Result<Rendered<Located>, ApiError>;
 
     /// Verified bytes of a file, all of them without a range. The whole is hashed when all of it is read, and the
-    /// stream then ends with `ContentMismatch` if it differs.
+    /// stream then ends with `ContentMismatch` if it differs. The stream holds `reader` until it ends, and lets others
+    /// go first where that says so.
     ///
     /// # Errors
     /// `NotFound`, `NotEnoughPieces`, `BadParams` for a range past the end; later ones come in the stream.
-    async fn retrieve(&self, file: FileId, range: Option<ByteRange>) -> Result<Retrieved, ApiError>;
+    async fn retrieve(&self, file: FileId, range: Option<ByteRange>, reader: Reader) -> Result<Retrieved, ApiError>;
 
     /// Bytes that the node keeps in memory while a file of this code is read, however slowly.
     fn read_bytes_max(&self, code: CodeInfo) -> u64;

@@ -18,8 +18,9 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::api::{self, Context, Transport};
+use crate::downloads::Downloads;
 use crate::http;
-use crate::limits::{BodyBudget, Downloads, Limits};
+use crate::limits::{BodyBudget, Limits};
 use crate::observe::{Nobody, Observer};
 use crate::ports::Backend;
 use crate::stopping::Stopping;

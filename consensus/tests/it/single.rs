@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use consensus::{ConsensusHandle, EndReason, start};
+use consensus::{ConsensusConfig, ConsensusHandle, EndReason, GuardError, StartError, start};
 
 use crate::support::{Fault, TestChain, config, soon};
 
@@ -118,4 +118,35 @@ async fn a_height_decided_before_a_crash_is_decided_the_same_after_it() {
     soon(engine.stop()).await;
     assert_eq!(chain.at(2).0.hash, voted);
     chain.verify();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_its_guard_file_a_validator_signs_only_if_it_is_told_to() {
+    let folder = tempfile::tempdir().unwrap();
+    let (guard, log) = (folder.path().join("signed.guard"), folder.path().join("consensus.wal"));
+    let refused = async |chain: &Arc<TestChain>, beside: &str| {
+        let error = start(chain.clone(), chain.clone(), config(0, folder.path(), NEVER)).await.unwrap_err();
+        assert!(matches!(error, StartError::Guard(GuardError::Missing { .. })), "{error:?}");
+        let said = std::error::Error::source(&error).map_or_else(|| error.to_string(), ToString::to_string);
+        assert!(said.contains(beside) && said.contains(guard.to_str().unwrap()), "{said}");
+        assert!(!guard.exists());
+    };
+    let chain = TestChain::new(1, 0);
+    let engine = run(&chain, folder.path(), NEVER).await;
+    chain.submit(1);
+    chain.reaches(1).await;
+    soon(engine.stop()).await;
+    std::fs::remove_file(&guard).unwrap();
+    refused(&chain, "the ledger ends at height").await;
+    // The ledger may be gone too.
+    refused(&TestChain::new(1, 0), "consensus.wal").await;
+    std::fs::remove_file(log).unwrap();
+    refused(&chain, "the ledger ends at height").await;
+    let told = ConsensusConfig { new_guard: true, ..config(0, folder.path(), NEVER) };
+    let before = chain.height();
+    let engine = soon(start(chain.clone(), chain.clone(), told)).await.unwrap();
+    chain.submit(1);
+    chain.reaches(before + 1).await;
+    soon(engine.stop()).await;
+    assert!(guard.exists());
 }

@@ -103,9 +103,9 @@ pub struct Timeouts {
 }
 
 impl Timeouts {
-    /// For one address of a peer: where one does not answer there is time for another.
+    /// For one address of a peer: where one does not answer there is time for others.
     pub(super) fn dial(&self) -> Duration {
-        self.connect / 2
+        (self.connect / 4).max(Duration::from_secs(1)).min(self.connect / 2)
     }
 }
 

@@ -3,7 +3,7 @@
 use super::behaviour::Behaviour;
 use super::config::PeerConfig;
 use super::error::StartError;
-use super::transport::{LocalIps, ways, with_circuits};
+use super::transport::{LocalIps, Patient, ways, with_circuits};
 use crate::protocol::ProtocolNames;
 use libp2p::core::transport::timeout::TransportTimeout;
 use libp2p::identity::Keypair;
@@ -34,7 +34,8 @@ pub(super) fn build(
     let tuned = swarm::Config::with_tokio_executor()
         .with_idle_connection_timeout(config.timeouts.connection_idle)
         .with_dial_concurrency_factor(NonZeroU8::MIN);
-    let ways = TransportTimeout::new(ways, config.timeouts.dial()).boxed();
+    let inner = TransportTimeout::with_ingoing_timeout(ways, config.timeouts.dial()).boxed();
+    let ways = Patient { inner, patience: config.timeouts.dial() }.boxed();
     Ok(Swarm::new(ways, behaviour, pair.public().to_peer_id(), tuned))
 }
 

@@ -3,6 +3,8 @@
 use super::config::PeerConfig;
 use super::error::StartError;
 use super::network::addresses::{ip, is_global_ip};
+use futures::FutureExt as _;
+use futures::future::BoxFuture;
 use libp2p::core::muxing::StreamMuxerBox;
 use libp2p::core::transport::{Boxed, DialOpts, ListenerId, OrTransport, TransportError, TransportEvent};
 use libp2p::core::upgrade::Version;
@@ -11,10 +13,13 @@ use libp2p::multiaddr::Protocol;
 use libp2p::{Multiaddr, PeerId, Transport, dns, noise, quic, relay, tcp, yamux};
 use parking_lot::Mutex;
 use std::collections::HashSet;
+use std::io;
 use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
+use tokio::time::timeout;
 
 /// IP addresses of the same link that may be dialed although they are not global.
 const LOCAL_IPS_MAX: usize = 256;
@@ -93,6 +98,41 @@ pub(super) fn with_circuits(ways: Ways, pair: &Keypair) -> Result<(Ways, relay::
 /// An address up to the first peer id: the machine, and how it is reached.
 fn head(address: &Multiaddr) -> Multiaddr {
     address.iter().take_while(|part| !matches!(part, Protocol::P2p(_) | Protocol::P2pCircuit)).collect()
+}
+
+/// A transport that waits only so long for an address, from the moment that it is that address's turn: a swarm begins to
+/// dial all addresses of a peer at once, and goes on with them one after the other.
+pub(super) struct Patient {
+    pub(super) inner: Ways,
+    pub(super) patience: Duration,
+}
+
+impl Transport for Patient {
+    type Output = (PeerId, StreamMuxerBox);
+    type Error = io::Error;
+    type ListenerUpgrade = <Ways as Transport>::ListenerUpgrade;
+    type Dial = BoxFuture<'static, Result<Self::Output, io::Error>>;
+
+    fn listen_on(&mut self, id: ListenerId, address: Multiaddr) -> Result<(), TransportError<io::Error>> {
+        self.inner.listen_on(id, address)
+    }
+
+    fn remove_listener(&mut self, id: ListenerId) -> bool {
+        self.inner.remove_listener(id)
+    }
+
+    fn dial(&mut self, address: Multiaddr, options: DialOpts) -> Result<Self::Dial, TransportError<io::Error>> {
+        let (dial, patience) = (self.inner.dial(address, options)?, self.patience);
+        // The time begins when this is first polled, not when it is made.
+        Ok(async move { timeout(patience, dial).await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())) }.boxed())
+    }
+
+    fn poll(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<TransportEvent<Self::ListenerUpgrade, io::Error>> {
+        Pin::new(&mut self.inner).poll(context)
+    }
 }
 
 /// A transport that dials only some addresses.

@@ -10,6 +10,7 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::UNIX_EPOCH;
 
 const OUTBOARD_SUFFIX: &str = "obao";
 /// Damaged pieces that are kept to be looked at; those on top are deleted.
@@ -25,14 +26,6 @@ pub(super) struct Files {
     /// The folders of pieces, by the first two bytes of their hashes, that are known to outlast a power cut. One that is
     /// just there may have been made by another thread, or a process that died, and never synced.
     lasting: Mutex<HashSet<[u8; 2]>>,
-}
-
-/// A file found in the folder.
-pub(super) struct Found {
-    /// The piece it is of, if its name says one and it lies where it should.
-    pub(super) piece: Option<PieceHash>,
-    pub(super) is_outboard: bool,
-    pub(super) bytes: u64,
 }
 
 impl Files {
@@ -74,6 +67,22 @@ impl Files {
     /// Whether there is a file of this length.
     pub(super) fn has(&self, hash: &PieceHash, piece_bytes: u64) -> bool {
         fs::metadata(self.path(hash)).is_ok_and(|found| found.is_file() && found.len() == piece_bytes)
+    }
+
+    /// How long the piece's file is; none if there is none.
+    pub(super) fn bytes(&self, hash: &PieceHash) -> Result<Option<u64>, StoreError> {
+        let path = self.path(hash);
+        match fs::metadata(&path) {
+            Ok(found) => Ok(Some(if found.is_file() { found.len() } else { 0 })),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(StoreError::io("look at", &path, error)),
+        }
+    }
+
+    /// When the piece's file was written, in milliseconds since 1970; none if that cannot be known.
+    pub(super) fn written_ms(&self, hash: &PieceHash) -> Option<u64> {
+        let written = fs::metadata(self.path(hash)).and_then(|found| found.modified()).ok()?;
+        u64::try_from(written.duration_since(UNIX_EPOCH).ok()?.as_millis()).ok()
     }
 
     /// The piece's file and hash tree. None if the file is missing or of another length.
@@ -213,27 +222,25 @@ impl Files {
         Ok(())
     }
 
-    /// Visits every file in the two levels of folders.
-    pub(super) fn walk(&self, mut visit: impl FnMut(Found) -> Result<(), StoreError>) -> Result<(), StoreError> {
+    /// Visits the piece of every file, piece or hash tree, that lies where its name says.
+    pub(super) fn walk(&self, mut visit: impl FnMut(PieceHash) -> Result<(), StoreError>) -> Result<(), StoreError> {
         for first in list(&self.files)? {
             for second in list(&first)? {
                 for path in list(&second)? {
-                    visit(self.identify(&path))?;
+                    self.piece_of(&path).map_or(Ok(()), &mut visit)?;
                 }
             }
         }
         Ok(())
     }
 
-    fn identify(&self, path: &Path) -> Found {
+    fn piece_of(&self, path: &Path) -> Option<PieceHash> {
         let is_outboard = path.extension() == Some(OsStr::new(OUTBOARD_SUFFIX));
         let stem = if is_outboard { path.file_stem() } else { path.file_name() };
-        let piece = stem.and_then(OsStr::to_str).and_then(|name| name.parse().ok()).filter(|hash| {
+        stem.and_then(OsStr::to_str)?.parse().ok().filter(|hash| {
             let expected = if is_outboard { self.outboard_path(hash) } else { self.path(hash) };
             expected == path
-        });
-        let bytes = fs::metadata(path).map_or(0, |found| found.len());
-        Found { piece, is_outboard, bytes }
+        })
     }
 }
 

@@ -1,16 +1,20 @@
 //! Which pieces are kept, and what for: a small RocksDB.
 
+mod synced;
+
 use super::StoreError;
 use super::sums::{Sums, Totals};
 use parity_scale_codec::{Decode, DecodeWithMemTracking, Encode, MaxEncodedLen};
 use parking_lot::Mutex;
 use pieces::PieceHash;
-use rocksdb::{BlockBasedOptions, Cache, DB, DBCompressionType, Direction, IteratorMode, Options, WriteBatch};
+use rocksdb::{
+    BlockBasedOptions, Cache, DB, DBCompressionType, DBRecoveryMode, Direction, IteratorMode, Options, WriteBatch,
+};
 use runtime::codec::decode_bounded;
 use runtime::types::{DealId, Epoch};
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
-use tracing::warn;
+use synced::Synced;
 
 /// Key: this tag and [`PieceKey`], big endian. Value: version and [`PieceRow`].
 const TAG_ROW: u8 = 1;
@@ -20,6 +24,8 @@ const TAG_PIECE: u8 = 2;
 const VERSION: u8 = 1;
 /// RocksDB has this file wherever there is a database.
 const CURRENT: &str = "CURRENT";
+/// Where an index goes that was found damaged, in the store's folder.
+pub(super) const SET_ASIDE: &str = "index.damaged";
 /// No value is longer.
 const VALUE_BYTES_MAX: usize = 128;
 
@@ -85,35 +91,43 @@ struct PieceEntry {
 /// Rows, and pieces with their counts. Writes are atomic, and last once [`sync`](Self::sync) has returned.
 pub(super) struct Index {
     db: DB,
+    synced: Synced,
     dir: PathBuf,
     /// Held while rows and counts are read and written.
     sums: Mutex<Sums>,
 }
 
 impl Index {
-    /// Opens the index of the store in `dir`; says whether there was none. A damaged one is set aside for whoever
-    /// wants to look at it, and counts as none: an index can be made anew, and a provider that does not start serves
-    /// nothing at all.
-    pub(super) fn open(dir: &Path) -> Result<(Self, bool), StoreError> {
+    /// Opens the index of the store in `dir`, and makes one if there is none. A damaged one is set aside for whoever
+    /// wants to look at it, and a new one is made: that can be filled again, and a provider that does not start serves
+    /// nothing at all. Says what was the matter, if anything was.
+    pub(super) fn open(dir: &Path) -> Result<(Self, Option<StoreError>), StoreError> {
         match Self::open_as_it_is(dir) {
             Err(error) if error.is_damage() => {
-                let (from, to) = (dir.join("index"), dir.join("index.damaged"));
-                warn!(%error, source = ?std::error::Error::source(&error), kept = %to.display(), "making a new index");
+                let (from, to) = (dir.join("index"), dir.join(SET_ASIDE));
                 remove_folder(&to)?;
                 std::fs::rename(&from, &to).map_err(|error| StoreError::io("rename", &from, error))?;
-                Self::open_as_it_is(dir)
+                Ok((Self::open_as_it_is(dir)?, Some(error)))
             }
-            opened => opened,
+            opened => Ok((opened?, None)),
         }
     }
 
-    fn open_as_it_is(dir: &Path) -> Result<(Self, bool), StoreError> {
+    fn open_as_it_is(dir: &Path) -> Result<Self, StoreError> {
         let path = dir.join("index");
-        let is_new = !path.join(CURRENT).exists();
         std::fs::create_dir_all(&path).map_err(|error| StoreError::io("create", &path, error))?;
+        let damaged = |what| StoreError::Damaged { path: dir.to_owned(), what };
+        if !path.join(CURRENT).exists() && holds_rows(&path)? {
+            return Err(damaged(format!("its file {CURRENT} is missing")));
+        }
         let failed = |source| StoreError::Index { what: "open", path: dir.to_owned(), source };
         let db = DB::open(&options(), &path).map_err(failed)?;
-        let index = Self { db, dir: dir.to_owned(), sums: Mutex::default() };
+        let (found, synced) = (db.latest_sequence_number(), Synced::read(&path));
+        if let Some(synced) = synced.filter(|synced| *synced > found) {
+            return Err(damaged(format!("it ends at write {found}, and {synced} were synced")));
+        }
+        let synced = Synced::open(&path).map_err(|error| StoreError::io("open a file in", &path, error))?;
+        let index = Self { db, synced, dir: dir.to_owned(), sums: Mutex::default() };
         let mut sums = Sums::default();
         index.each_piece(|_, piece_bytes| {
             sums.totals.pieces += 1;
@@ -122,7 +136,7 @@ impl Index {
         })?;
         index.each_row(|key, row| sums.add_unrecorded(key.deal, row.unrecorded_bytes()))?;
         *index.sums.lock() = sums;
-        Ok((index, is_new))
+        Ok(index)
     }
 
     pub(super) fn totals(&self) -> Totals {
@@ -200,14 +214,33 @@ impl Index {
         &self,
         mut visit: impl FnMut(PieceHash, u64) -> Result<(), StoreError>,
     ) -> Result<(), StoreError> {
+        self.each_entry(|hash, entry| visit(hash, u64::from(entry.piece_bytes)))
+    }
+
+    /// Visits the pieces that no row names.
+    pub(super) fn each_unowned(
+        &self,
+        mut visit: impl FnMut(PieceHash) -> Result<(), StoreError>,
+    ) -> Result<(), StoreError> {
+        self.each_entry(|hash, entry| if entry.references == 0 { visit(hash) } else { Ok(()) })
+    }
+
+    /// Whether no row names the piece.
+    pub(super) fn is_unowned(&self, hash: &PieceHash) -> Result<bool, StoreError> {
+        Ok(self.entry(hash)?.is_some_and(|entry| entry.references == 0))
+    }
+
+    fn each_entry(
+        &self,
+        mut visit: impl FnMut(PieceHash, PieceEntry) -> Result<(), StoreError>,
+    ) -> Result<(), StoreError> {
         for item in self.db.iterator(IteratorMode::From(&[TAG_PIECE], Direction::Forward)) {
             let (key, value) = item.map_err(|error| self.failed("read", error))?;
             if key.first() != Some(&TAG_PIECE) {
                 break;
             }
             let hash = parse_piece_key(&key).ok_or_else(|| self.no_row())?;
-            let entry: PieceEntry = self.decode(&value)?;
-            visit(hash, u64::from(entry.piece_bytes))?;
+            visit(hash, self.decode(&value)?)?;
         }
         Ok(())
     }
@@ -319,7 +352,11 @@ impl Index {
 
     /// Makes everything written so far last.
     pub(super) fn sync(&self) -> Result<(), StoreError> {
-        self.db.flush_wal(true).map_err(|error| self.failed("sync", error))
+        // Asked before: what others write meanwhile may miss the sync.
+        let number = self.db.latest_sequence_number();
+        self.db.flush_wal(true).map_err(|error| self.failed("sync", error))?;
+        self.synced.raise(number);
+        Ok(())
     }
 
     fn entry(&self, hash: &PieceHash) -> Result<Option<PieceEntry>, StoreError> {
@@ -351,6 +388,16 @@ impl Index {
     }
 }
 
+/// Whether a database was at work in the folder: it makes its first log or table once it has a [`CURRENT`].
+fn holds_rows(path: &Path) -> Result<bool, StoreError> {
+    let listed = std::fs::read_dir(path).and_then(|entries| entries.collect::<std::io::Result<Vec<_>>>());
+    let listed = listed.map_err(|error| StoreError::io("list", path, error))?;
+    Ok(listed
+        .iter()
+        .map(std::fs::DirEntry::path)
+        .any(|path| path.extension().is_some_and(|end| end == "log" || end == "sst")))
+}
+
 fn remove_folder(path: &Path) -> Result<(), StoreError> {
     match std::fs::remove_dir_all(path) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(StoreError::io("remove", path, error)),
@@ -370,6 +417,8 @@ fn options() -> Options {
     options.set_max_open_files(OPEN_FILES_MAX);
     options.set_compression_type(DBCompressionType::Lz4);
     options.set_paranoid_checks(true);
+    // The torn end of a log is cut off: whether more is missing, [`Synced`] knows.
+    options.set_wal_recovery_mode(DBRecoveryMode::PointInTime);
     options.set_keep_log_file_num(2);
     options.set_max_background_jobs(2);
     options

@@ -3,7 +3,7 @@
 use crate::support::{LIMITS, MIB, bytes_of, deal, key, open_store};
 use crate::transfer::files_in;
 use dsn::store::{FinishError, PieceTerms};
-use dsn::{PieceKey, PieceRow, PieceStore, StoreError, StoreLimits};
+use dsn::{PieceKey, PieceRow, PieceStore, StoreError, StoreLimits, Unowned};
 use pieces::{PieceHash, decode_slice};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -74,20 +74,23 @@ fn a_dropped_writer_leaves_neither_row_nor_file_nor_reservation() {
 }
 
 #[test]
-fn what_a_crash_leaves_is_gone_at_the_next_start() {
+fn of_what_a_crash_leaves_whole_pieces_are_kept_and_the_rest_is_gone_at_the_next_start() {
     let dir = tempfile::tempdir().unwrap();
     let (kept, orphan) = (bytes_of(1, 1000), bytes_of(2, 2 * MIB));
     let store = open_store(dir.path(), LIMITS);
     let hash = put(&store, 0, &kept);
     drop(store);
-    // Between writing and renaming; and between renaming and the row.
+    // Between writing and renaming; between the hash tree and renaming; and between renaming and the row.
     fs::write(dir.path().join("tmp").join("17"), b"half a piece").unwrap();
+    let tree = path_of(dir.path(), &PieceHash::of(b"of no piece")).with_extension("obao");
     let path = path_of(dir.path(), &PieceHash::of(&orphan));
-    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    [&tree, &path].iter().for_each(|path| fs::create_dir_all(path.parent().unwrap()).unwrap());
     fs::write(&path, &orphan).unwrap();
-    fs::write(path.with_extension("obao"), b"tree").unwrap();
+    fs::write(&tree, b"tree").unwrap();
     let store = open_store(dir.path(), LIMITS);
-    assert!(!path.exists() && !path.with_extension("obao").exists());
+    assert_eq!((tree.exists(), store.piece_count()), (false, 2));
+    assert!(holds(&store, hash, &kept) && holds(&store, PieceHash::of(&orphan), &orphan));
+    assert_eq!(store.release_unowned(|_| true).unwrap(), Unowned { released: 1, kept: 0 });
     assert_eq!((files_in(dir.path()), store.piece_count()), (1, 1));
     assert!(holds(&store, hash, &kept));
 }
@@ -155,24 +158,116 @@ fn deleting_the_index_alone_keeps_the_pieces() {
     assert_eq!((store.piece_count(), files_in(dir.path())), (0, 0));
 }
 
+/// Every file of the index whose name begins so.
+fn index_files(dir: &Path, is_it: impl Fn(&str) -> bool) -> Vec<PathBuf> {
+    let entries = fs::read_dir(dir.join("index")).unwrap().map(|entry| entry.unwrap().path());
+    entries.filter(|path| is_it(path.file_name().unwrap().to_str().unwrap())).collect()
+}
+
+fn is_log(name: &str) -> bool {
+    name.ends_with(".log")
+}
+
+fn is_manifest(name: &str) -> bool {
+    name.starts_with("MANIFEST")
+}
+
+fn is_current(name: &str) -> bool {
+    name == "CURRENT"
+}
+
+fn is_table(name: &str) -> bool {
+    name.ends_with(".sst")
+}
+
+fn flip(path: &Path) {
+    let mut content = fs::read(path).unwrap();
+    let middle = content.len() / 2;
+    content[middle] ^= 1;
+    fs::write(path, content).unwrap();
+}
+
+fn truncate(path: &Path) {
+    fs::write(path, []).unwrap();
+}
+
+fn remove(path: &Path) {
+    fs::remove_file(path).unwrap();
+}
+
 #[test]
-fn a_damaged_index_is_set_aside_and_the_pieces_are_served() {
-    let dir = tempfile::tempdir().unwrap();
-    let piece = bytes_of(1, 1000);
-    let hash = PieceHash::of(&piece);
-    for _ in 0..2 {
-        put(&open_store(dir.path(), LIMITS), 0, &piece);
-        for entry in fs::read_dir(dir.path().join("index")).unwrap() {
-            let path = entry.unwrap().path();
-            if path.file_name().unwrap().to_str().unwrap().starts_with("MANIFEST") {
-                fs::write(path, [0x5a; 100]).unwrap();
+fn whatever_happens_to_the_index_every_piece_is_served_and_the_damage_is_set_aside() {
+    let piece = |index: u8| bytes_of(index, if index == 3 { 2 * MIB } else { 1000 });
+    for (file, is_it) in
+        [("log", is_log as fn(&str) -> bool), ("MANIFEST", is_manifest), ("CURRENT", is_current), ("table", is_table)]
+    {
+        for (deed, damage) in [("flip", flip as fn(&Path)), ("truncate", truncate), ("remove", remove)] {
+            let dir = tempfile::tempdir().unwrap();
+            // In two lives, so that there are a table and a log.
+            for life in 0..2 {
+                let store = open_store(dir.path(), LIMITS);
+                (life * 4..life * 4 + 4)
+                    .for_each(|index| assert!(store.has(&put(&store, index, &piece(index))).unwrap()));
             }
+            let found = index_files(dir.path(), is_it);
+            assert!(!found.is_empty(), "{file}");
+            found.iter().for_each(|path| damage(path));
+            let store = open_store(dir.path(), LIMITS);
+            let served = (0..8).all(|index| holds(&store, PieceHash::of(&piece(index)), &piece(index)));
+            assert!(served && store.piece_count() == 8, "{file} {deed}");
+            assert!(dir.path().join("index.damaged").is_dir(), "{file} {deed} was not noticed");
+            assert!(store.has_unowned().unwrap());
+            drop(store);
+            let store = open_store(dir.path(), LIMITS);
+            assert_eq!((store.piece_count(), store.sweep().unwrap().adopted), (8, 0), "{file} {deed}");
         }
-        let store = open_store(dir.path(), LIMITS);
-        assert!(holds(&store, hash, &piece));
-        assert_eq!((row(&store, 0), store.piece_count()), (None, 1));
-        assert!(dir.path().join("index.damaged").is_dir());
     }
+}
+
+#[test]
+fn a_log_without_the_end_that_was_never_synced_is_no_damage() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open_store(dir.path(), LIMITS);
+    let hash = put(&store, 0, b"bytes");
+    let synced: Vec<u64> =
+        index_files(dir.path(), is_log).iter().map(|path| fs::metadata(path).unwrap().len()).collect();
+    // Marks are not synced.
+    store.mark_recorded(&key(0, hash)).unwrap();
+    drop(store);
+    for (path, bytes) in index_files(dir.path(), is_log).iter().zip(synced) {
+        let torn = bytes + (fs::metadata(path).unwrap().len() - bytes) / 2;
+        fs::File::options().write(true).open(path).unwrap().set_len(torn).unwrap();
+    }
+    let store = open_store(dir.path(), LIMITS);
+    assert_eq!((store.piece_count(), row(&store, 0).map(|row| row.recorded)), (1, Some(false)));
+    assert!(!dir.path().join("index.damaged").exists());
+}
+
+#[test]
+fn a_piece_without_a_row_gets_the_one_that_the_ledger_records_and_goes_with_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let (first, second) = (b"first", b"second");
+    let store = open_store(dir.path(), LIMITS);
+    let hashes = [put(&store, 0, first), put(&store, 1, second)];
+    drop(store);
+    fs::remove_dir_all(dir.path().join("index")).unwrap();
+    let store = open_store(dir.path(), LIMITS);
+    assert!(store.restore_row(&key(0, hashes[0]), 7).unwrap());
+    // Once is enough, and what is not here gets none.
+    assert!(!store.restore_row(&key(0, hashes[0]), 7).unwrap());
+    assert!(!store.restore_row(&key(2, PieceHash::of(b"third")), 7).unwrap());
+    let kept = PieceRow { piece_bytes: 5, until_epoch: 7, store_by_ms: 0, recorded: true };
+    assert_eq!((row(&store, 0), row(&store, 2)), (Some(kept), None));
+    // What no row names stays until it is old enough, which what has a row does not care about.
+    let written = fs::metadata(path_of(dir.path(), &hashes[1])).unwrap().modified().unwrap();
+    let written = u64::try_from(written.duration_since(std::time::UNIX_EPOCH).unwrap().as_millis()).unwrap();
+    assert_eq!(store.release_unowned(|at| at != written).unwrap(), Unowned { released: 0, kept: 1 });
+    assert!(holds(&store, hashes[1], second));
+    assert_eq!(store.release_unowned(|at| at == written).unwrap(), Unowned { released: 1, kept: 0 });
+    assert!(!store.has(&hashes[1]).unwrap() && holds(&store, hashes[0], first));
+    assert_eq!((store.release_unowned(|_| true).unwrap(), files_in(dir.path())), (Unowned::default(), 1));
+    store.release(&key(0, hashes[0])).unwrap();
+    assert_eq!((store.piece_count(), files_in(dir.path())), (0, 0));
 }
 
 #[test]

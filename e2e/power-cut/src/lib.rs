@@ -179,14 +179,15 @@ pub unsafe extern "C" fn pwritev64(fd: c_int, parts: *const iovec, count: c_int,
     unsafe { pwritev(fd, parts, count, offset) }
 }
 
-/// Writes down what lies at and behind `from`, and changes the length.
-fn resize_any(fd: c_int, from: off_t, resize: impl FnOnce() -> c_int) -> c_int {
+/// Writes down what lies at and behind `from`, and changes the length. A disk that is full lets a file be cut.
+fn resize_any(fd: c_int, from: off_t, may_cut: bool, resize: impl FnOnce() -> c_int) -> c_int {
     let Some(journal) = journal::lock() else { return resize() };
     if let Some(file) = journal.opened(fd) {
-        if let Some(code) = journal.refusal_of(fd) {
+        let from = unsigned(from);
+        let needs_room = !may_cut || from > file.length;
+        if let Some(code) = sys::path_of(fd).and_then(|path| journal.refusal(&path, needs_room)) {
             return refuse(code);
         }
-        let from = unsigned(from);
         journal.data(fd, file, from, file.length.saturating_sub(from));
     }
     resize()
@@ -195,7 +196,7 @@ fn resize_any(fd: c_int, from: off_t, resize: impl FnOnce() -> c_int) -> c_int {
 /// As libc's.
 #[unsafe(no_mangle)]
 pub extern "C" fn ftruncate(fd: c_int, length: off_t) -> c_int {
-    resize_any(fd, length, || sys::ftruncate(fd, length))
+    resize_any(fd, length, true, || sys::ftruncate(fd, length))
 }
 
 /// As `ftruncate`.
@@ -207,7 +208,7 @@ pub extern "C" fn ftruncate64(fd: c_int, length: off_t) -> c_int {
 /// As libc's.
 #[unsafe(no_mangle)]
 pub extern "C" fn fallocate(fd: c_int, mode: c_int, offset: off_t, length: off_t) -> c_int {
-    resize_any(fd, offset, || sys::fallocate(fd, mode, offset, length))
+    resize_any(fd, offset, false, || sys::fallocate(fd, mode, offset, length))
 }
 
 /// As `fallocate`.

@@ -49,15 +49,50 @@ async fn a_damaged_ledger_is_refused_with_74_and_named() {
 }
 
 #[tokio::test]
+async fn a_ledger_that_lacks_a_file_is_refused_with_74_and_named() {
+    for (begin, said_of_it) in [("MANIFEST", "No such file"), ("CURRENT", "its file CURRENT is missing")] {
+        let (network, _) = stopped().await;
+        let ledger = network.chain_folder().join("ledger");
+        let kept = fs::read_dir(&ledger).unwrap().count();
+        fs::remove_file(file_named(&ledger, begin)).unwrap();
+        let (code, said) = refused(&mut network.command());
+        assert_eq!(code, Some(74), "{said}");
+        let named = [said_of_it, ledger.to_str().unwrap(), "purge-chain"];
+        assert!(named.iter().all(|name| said.contains(name)), "{said}");
+        assert!(fs::read_dir(&ledger).unwrap().count() >= kept - 1, "{begin}: what was left is gone");
+    }
+}
+
+#[tokio::test]
+async fn a_missing_guard_file_is_refused_with_74_and_made_anew_only_when_told() {
+    let (network, receipt) = stopped().await;
+    let guard = network.chain_folder().join("consensus/signed.guard");
+    fs::remove_file(&guard).unwrap();
+    let (code, said) = refused(&mut network.command());
+    assert_eq!(code, Some(74), "{said}");
+    let named = [guard.to_str().unwrap(), "is missing", "--new-guard", "purge-chain"];
+    assert!(named.iter().all(|name| said.contains(name)) && !guard.exists(), "{said}");
+    let node = network.start_with(&["--new-guard"]).unwrap();
+    assert!(download(&node, &receipt["fileId"]).await == bytes(1, 3_000_000));
+    assert_eq!(put(&node, bytes(2, 400_000)).await.0, 201);
+    node.kill().unwrap();
+    // Once is enough.
+    assert!(download(&network.start().unwrap(), &receipt["fileId"]).await == bytes(1, 3_000_000));
+}
+
+#[tokio::test]
 async fn a_damaged_guard_file_is_refused_with_74_and_named() {
-    let (network, _) = stopped().await;
+    let (network, receipt) = stopped().await;
     let guard = network.chain_folder().join("consensus/signed.guard");
     let mut content = fs::read(&guard).unwrap();
     content[64 + 20] ^= 1;
-    fs::write(&guard, content).unwrap();
+    fs::write(&guard, &content).unwrap();
     let (code, said) = refused(&mut network.command());
     assert_eq!(code, Some(74), "{said}");
     assert!(said.contains("signed.guard") && said.contains("purge-chain"), "{said}");
+    let node = network.start_with(&["--new-guard"]).unwrap();
+    assert!(download(&node, &receipt["fileId"]).await == bytes(1, 3_000_000));
+    assert!(fs::read(guard.with_extension("guard.damaged")).unwrap() == content);
 }
 
 #[tokio::test]
@@ -68,6 +103,67 @@ async fn a_ledger_that_lacks_blocks_its_validator_signed_is_refused_with_74() {
     assert_eq!(code, Some(74), "{said}");
     assert!(said.contains("ends at height 0") && said.contains("blocks are missing"), "{said}");
     assert!(receipt["height"].as_u64().unwrap() > 0);
+}
+
+#[tokio::test]
+async fn a_ledger_behind_what_a_provider_saw_recorded_is_refused_with_74_without_any_guard_file() {
+    let (network, receipt) = stopped().await;
+    for folder in ["ledger", "consensus"] {
+        fs::remove_dir_all(network.chain_folder().join(folder)).unwrap();
+    }
+    let mut folders = network.provider_folders().unwrap();
+    let seen = folders.pop().unwrap().join("recorded-through");
+    folders.iter().for_each(|folder| drop(fs::remove_file(folder.join("recorded-through"))));
+    fs::write(&seen, format!("{}\n", receipt["height"])).unwrap();
+    let (code, said) = refused(network.command().arg("--new-guard"));
+    let named = [seen.to_str().unwrap(), "ends at height 0", "blocks are missing", "purge-chain"];
+    assert!(code == Some(74) && named.iter().all(|name| said.contains(name)), "{said}");
+    // What nobody saw is not missed.
+    fs::write(&seen, "0\n").unwrap();
+    drop::<Node>(network.start().unwrap());
+}
+
+#[tokio::test]
+async fn a_provider_whose_index_is_damaged_serves_all_its_pieces_and_the_log_names_it() {
+    for remove in [false, true] {
+        let (network, receipt) = stopped().await;
+        let folders = network.provider_folders().unwrap();
+        let files = |folder: &PathBuf| count_files(&folder.join("files"));
+        let before: Vec<_> = folders.iter().map(files).collect();
+        // One provider's log has a wrong byte, or all others' are gone too: no file is left to its parity.
+        for folder in if remove { &folders[..] } else { &folders[..1] } {
+            let index = folder.join("index");
+            let logs = fs::read_dir(&index).unwrap().map(|entry| entry.unwrap().path());
+            for log in logs.filter(|path| path.extension().is_some_and(|end| end == "log")) {
+                if remove { fs::remove_file(log).unwrap() } else { wrong_byte(&log) }
+            }
+        }
+        let mut node = network.start().unwrap();
+        let line = node.printed_line("the index is set aside").unwrap().to_owned();
+        assert!(remove || line.contains(folders[0].to_str().unwrap()), "{line}");
+        assert!(folders[0].join("index.damaged").is_dir());
+        assert!(download(&node, &receipt["fileId"]).await == bytes(1, 3_000_000));
+        assert_eq!(folders.iter().map(files).collect::<Vec<_>>(), before);
+        // The ledger knows what they are for.
+        let line = node.has_said("pieces without a row were held against the ledger").unwrap();
+        assert!(!line.contains("restored=0"), "{line}");
+        node.kill().unwrap();
+        let node = network.start().unwrap();
+        assert!(download(&node, &receipt["fileId"]).await == bytes(1, 3_000_000));
+        assert!(node.printed_line("the index is set aside").is_err());
+    }
+}
+
+fn count_files(folder: &Path) -> usize {
+    let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    entries.map(|path| if path.is_dir() { count_files(&path) } else { 1 }).sum()
+}
+
+/// As a disk that lies would have it, in the first record.
+fn wrong_byte(path: &Path) {
+    let mut content = fs::read(path).unwrap();
+    content[20] ^= 1;
+    fs::write(path, content).unwrap();
 }
 
 #[tokio::test]

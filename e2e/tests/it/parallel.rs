@@ -47,6 +47,57 @@ async fn fifty_submits_at_once_by_one_account_leave_neither_a_gap_nor_a_stall() 
     assert_eq!(account(&node).await.0, nonce + SUBMITS + 1);
 }
 
+/// With the limits as they are: the memory of downloads is enough for 36 readers at once.
+#[tokio::test]
+async fn fifty_readers_at_once_all_get_the_file_within_the_memory_of_downloads() {
+    const READERS: usize = 50;
+    const MIB: u64 = 1024 * 1024;
+    let network = Network::dev().unwrap();
+    let node = network.start().unwrap();
+    let data = bytes(50, 20_000_000);
+    let put = node.http(Method::PUT, "/v1/files").body(data.clone()).send().await.unwrap();
+    let file = put.json::<Value>().await.unwrap()["fileId"].clone();
+    let small = submit(&node, &data[..1024 * 1024]).await["fileId"].clone();
+    let before = node.peak_memory_bytes().unwrap();
+    let get = async || {
+        let answer = node.http(Method::GET, &format!("/v1/files/{}", file.as_str().unwrap())).send().await.unwrap();
+        assert_eq!(answer.status(), 200);
+        blake3::hash(&answer.bytes().await.unwrap())
+    };
+    let wanted = blake3::hash(&data);
+    let hashes = join_all((0..READERS).map(|_| get())).await;
+    assert!(hashes.iter().all(|hash| *hash == wanted));
+    // An answer in one piece waits five seconds for its room, which a busy machine may need for the others.
+    let answers = join_all((0..READERS).map(|_| node.call("storage_retrieve", json!([small])))).await;
+    let (whole, refused): (Vec<_>, Vec<_>) = answers.into_iter().map(Result::unwrap).partition(Result::is_ok);
+    let encoded = json!(BASE64_STANDARD.encode(&data[..1024 * 1024]));
+    assert!(!whole.is_empty() && whole.iter().all(|answer| answer.as_ref().unwrap()["data"] == encoded));
+    assert!(refused.iter().all(|answer| answer.as_ref().unwrap_err()["data"]["reason"] == "overloaded"));
+    // 64 MiB for reading, 128 MiB of bodies in all; the rest is sockets and what the allocator keeps.
+    let more = node.peak_memory_bytes().unwrap() - before;
+    assert!(more < 300 * MIB, "reading took {} MiB", more / MIB);
+}
+
+#[tokio::test]
+async fn fifty_commands_at_once_all_get_the_file() {
+    const COMMANDS: usize = 50;
+    let network = Network::dev().unwrap();
+    let node = network.start().unwrap();
+    let data = bytes(51, 20_000_000);
+    let put = node.http(Method::PUT, "/v1/files").body(data.clone()).send().await.unwrap();
+    let file = put.json::<Value>().await.unwrap()["fileId"].as_str().unwrap().to_owned();
+    let (file, url) = (file.as_str(), node.url());
+    let get = async |number: usize| {
+        let output = network.base().join(number.to_string());
+        let mut command = Command::new(node_binary());
+        command.args(["file", "get", file, "--rpc", url, "-o"]).arg(&output).stdin(Stdio::null());
+        let ended = tokio::task::spawn_blocking(move || command.output()).await.unwrap().unwrap();
+        assert!(ended.status.success(), "{ended:?}");
+        std::fs::read(&output).unwrap() == data
+    };
+    assert!(join_all((0..COMMANDS).map(get)).await.into_iter().all(|is_same| is_same));
+}
+
 /// What one file of so many bytes costs its account.
 async fn price_of_one(node: &Node, seed: u64, size: usize) -> u128 {
     let (_, before) = account(node).await;

@@ -83,3 +83,35 @@ async fn a_put_of_a_small_file_whose_node_dies_says_that_it_is_sent_again() {
         assert!(!then.starts_with("put: goes on at "), "{then}");
     }
 }
+
+#[tokio::test]
+async fn a_get_that_is_ended_by_a_signal_leaves_nothing_behind() {
+    let network = Network::dev().unwrap();
+    let node = network.start().unwrap();
+    let stored = node.http(reqwest::Method::PUT, "/v1/files").body(bytes(12, BYTES)).send().await.unwrap();
+    let receipt: Value = stored.json().await.unwrap();
+    let folder = network.base().join("fetched");
+    std::fs::create_dir(&folder).unwrap();
+    let mut get = Command::new(node_binary());
+    get.args(["file", "get", receipt["fileId"].as_str().unwrap(), "--rpc", node.url(), "-o"]).arg(folder.join("file"));
+    let mut get = get.stderr(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(get.stderr.take().unwrap()).lines().map_while(Result::ok);
+    assert!(lines.any(|line| line.ends_with(" of 128.00 MiB")), "the first tenth is never shown");
+    assert!(Command::new("kill").arg(get.id().to_string()).status().unwrap().success());
+    let said: Vec<String> = lines.collect();
+    assert_eq!(get.wait().unwrap().code(), Some(1), "{said:?}");
+    assert!(said.iter().any(|line| line.contains("SIGTERM")), "{said:?}");
+    assert_eq!(std::fs::read_dir(&folder).unwrap().count(), 0);
+}
+
+#[tokio::test]
+async fn a_name_that_cannot_be_a_label_is_refused_with_the_flag_that_gives_another() {
+    let network = Network::dev().unwrap();
+    let node = network.start().unwrap();
+    let path = network.base().join("two\nlines");
+    std::fs::write(&path, b"x").unwrap();
+    let refused = put(&node, &path).output().unwrap();
+    let said = String::from_utf8(refused.stderr).unwrap();
+    assert!(!refused.status.success() && said.contains("--name"), "{said}");
+    assert!(put(&node, &path).args(["--name", "one line"]).status().unwrap().success());
+}

@@ -59,6 +59,8 @@ async fn an_upload_goes_on_after_sigkill_without_sending_finished_segments_again
     let node = network.start().unwrap();
     let listed = node.ok("storage_uploads", json!({})).await.unwrap();
     assert_eq!(listed["items"][0]["uploadId"], id);
+    let counts = |status: &Value| (status["piecesAcknowledged"].clone(), status["piecesTotal"].clone());
+    assert_eq!(counts(&listed["items"][0]), (json!(4), json!(8)), "from the first moment on, as the journal says");
     let (again, received) = begin(&node, data.len(), "a").await;
     assert_eq!((&again, received), (&id, SEGMENT_BYTES + CHUNK_BYTES), "all that was acknowledged is here");
     let wrong = node.err("storage_uploadChunk", json!([id, 0, STANDARD.encode([7])])).await.unwrap();
@@ -74,6 +76,11 @@ async fn an_upload_goes_on_after_sigkill_without_sending_finished_segments_again
     assert!(download(&node, &receipt["fileId"]).await == data);
     let cancelled = node.err("storage_cancelUpload", json!([id])).await.unwrap();
     assert_eq!(cancelled["code"], 1006, "what is recorded is not cancelled");
+    assert_eq!(counts(&status(&node, &id).await), (json!(8), json!(8)));
+    node.kill().unwrap();
+    let node = network.start().unwrap();
+    let known = status(&node, &id).await;
+    assert_eq!((&known["stage"], counts(&known)), (&json!("final"), (json!(8), json!(8))), "in the next life too");
 }
 
 #[tokio::test]
@@ -125,4 +132,58 @@ async fn a_resume_key_of_other_bytes_is_refused_and_a_cancelled_upload_is_forgot
     // The key is free again.
     let (another, received) = begin(&node, 2_000_000, "k").await;
     assert!(another != id && received == 0);
+}
+
+#[tokio::test]
+async fn a_resume_key_keeps_the_options_that_it_began_with() {
+    let network = Network::dev().unwrap();
+    let node = network.start().unwrap();
+    let begun = json!({ "size": 1000, "resumeKey": "k", "name": "a", "mediaType": "text/plain", "leaseEpochs": 5 });
+    let id = node.ok("storage_beginUpload", begun.clone()).await.unwrap()["uploadId"].clone();
+    let profiles = node.ok("state_getParameters", json!([])).await.unwrap()["profiles"].clone();
+    let names: Vec<_> = profiles.as_array().unwrap().iter().map(|profile| profile["name"].clone()).collect();
+    let others = [
+        ("size", json!(2000)),
+        ("name", json!("b")),
+        ("mediaType", json!("image/png")),
+        ("leaseEpochs", json!(6)),
+        ("profile", names.last().unwrap().clone()),
+    ];
+    assert!(names.len() > 1, "the last profile is not the default: {names:?}");
+    for (option, value) in others {
+        let mut again = begun.clone();
+        again[option] = value;
+        let refused = node.err("storage_beginUpload", again).await.unwrap();
+        assert_eq!(refused["code"], -32602);
+        assert!(refused["message"].as_str().unwrap().starts_with(&format!("{option}: ")), "{refused}");
+    }
+    // The same, and nothing at all, name it.
+    for again in [begun, json!({ "resumeKey": "k" })] {
+        assert_eq!(node.ok("storage_beginUpload", again).await.unwrap()["uploadId"], id);
+    }
+    // A body is held to it as well.
+    let put = node.http(Method::PUT, "/v1/files?resumeKey=k&leaseEpochs=6").body(vec![7; 1000]).send().await.unwrap();
+    assert_eq!(put.status(), 400);
+}
+
+#[tokio::test]
+async fn uploads_are_listed_in_the_order_in_which_they_began_with_their_keys() {
+    let network = Network::dev().unwrap();
+    let node = network.start().unwrap();
+    let keys = ["z", "a", "m", "b"];
+    for key in keys {
+        begin(&node, 1000, key).await;
+        // It has a receipt, and nobody goes on with it.
+        submit(&node, key.as_bytes()).await;
+    }
+    let listed = node.ok("storage_uploads", json!({})).await.unwrap();
+    let items = listed["items"].as_array().unwrap();
+    assert_eq!(items.iter().map(|item| item["resumeKey"].as_str().unwrap()).collect::<Vec<_>>(), keys);
+    let behind = node.ok("storage_uploads", json!({ "cursor": items[1]["uploadId"] })).await.unwrap();
+    assert_eq!(behind["items"].as_array().unwrap(), &items[2..]);
+    for cursor in ["zz", "", "0x00"] {
+        let refused = node.err("storage_uploads", json!({ "cursor": cursor })).await.unwrap();
+        assert_eq!(refused["code"], -32602, "{cursor:?}");
+        assert!(refused["message"].as_str().unwrap().starts_with("cursor: "), "{refused}");
+    }
 }

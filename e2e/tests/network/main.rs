@@ -4,6 +4,7 @@
 mod agree;
 mod discovery;
 mod faults;
+mod namespaces;
 mod popular;
 mod strangers;
 mod sync;

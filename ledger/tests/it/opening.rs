@@ -216,3 +216,28 @@ fn another_format_is_refused() {
     let error = Ledger::open(folder.path(), &genesis()).unwrap_err();
     assert!(matches!(error, OpenError::OtherFormat { found: 2, known: 1, .. }), "{error:?}");
 }
+
+#[test]
+fn a_folder_that_lacks_a_file_is_damaged_and_what_is_left_stays() {
+    for (begin, end) in [("MANIFEST", ""), ("CURRENT", ""), ("", ".sst")] {
+        let (folder, first) = ledger();
+        (1..4).for_each(|number| drop(commit(&first, changes(number))));
+        drop(first);
+        // Once more, so that there are tables.
+        drop(Ledger::open(folder.path(), &genesis()).unwrap());
+        let names = || std::fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name());
+        let is_it = |name: &str| name.starts_with(begin) && name.ends_with(end);
+        let gone: Vec<_> = names().map(|name| name.into_string().unwrap()).filter(|name| is_it(name)).collect();
+        assert!(!gone.is_empty(), "{begin}{end}");
+        gone.iter().for_each(|name| std::fs::remove_file(folder.path().join(name)).unwrap());
+        let is_row = |name: &std::ffi::OsString| name.to_str().unwrap().ends_with(".log");
+        let before: Vec<_> = names().filter(is_row).collect();
+        let is_damage = match Ledger::open(folder.path(), &genesis()).unwrap_err() {
+            OpenError::Corrupt { .. } => true,
+            OpenError::Database { source, .. } => source.is_damage(),
+            other => panic!("{other:?}"),
+        };
+        assert!(is_damage, "{begin}{end}");
+        assert_eq!(names().filter(is_row).collect::<Vec<_>>(), before, "{begin}{end}");
+    }
+}

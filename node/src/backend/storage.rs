@@ -10,6 +10,7 @@ pub use locate::locate;
 use async_trait::async_trait;
 use pieces::{ErasureCode, FileId};
 use rpc::ApiError;
+use rpc::downloads::Reader;
 use rpc::ports::{ByteStream, Retrieved, Storage, Upload};
 use rpc::types::{
     ByteRange, CodeInfo, Extended, FileHealth, FileInfo, FilesQuery, LeaseInfo, LocateQuery, Located, Page, Quote,
@@ -83,15 +84,15 @@ impl StorageBackend {
 #[async_trait]
 impl Storage for StorageBackend {
     async fn submit(&self, body: ByteStream, options: SubmitOptions, size: Option<u64>) -> Result<Upload, ApiError> {
-        self.gateway.submit(body, options, size)
+        self.gateway.submit(body, options, size).await
     }
 
     async fn locate(&self, file: FileId, query: LocateQuery) -> Result<Rendered<Located>, ApiError> {
         self.located(file, query)
     }
 
-    async fn retrieve(&self, file: FileId, range: Option<ByteRange>) -> Result<Retrieved, ApiError> {
-        self.fetch.retrieve(file, range).await
+    async fn retrieve(&self, file: FileId, range: Option<ByteRange>, reader: Reader) -> Result<Retrieved, ApiError> {
+        self.fetch.retrieve(file, range, reader).await
     }
 
     fn read_bytes_max(&self, code: CodeInfo) -> u64 {

@@ -3,6 +3,7 @@
 use async_trait::async_trait;
 use bytes::Bytes;
 use pieces::FileId;
+use rpc::downloads::Reader;
 use rpc::ports::{Author, ByteStream, Retrieved, Storage, Upload, Uploads};
 use rpc::types::{
     ByteRange, CodeInfo, Extended, FileHealth, FileInfo, FilesQuery, LocateQuery, Located, Page, PendingInfo, Quote,
@@ -39,8 +40,8 @@ impl<B: Storage> Storage for Synced<B> {
         self.now()?.locate(file, query).await
     }
 
-    async fn retrieve(&self, file: FileId, range: Option<ByteRange>) -> Result<Retrieved, ApiError> {
-        self.now()?.retrieve(file, range).await
+    async fn retrieve(&self, file: FileId, range: Option<ByteRange>, reader: Reader) -> Result<Retrieved, ApiError> {
+        self.now()?.retrieve(file, range, reader).await
     }
 
     fn read_bytes_max(&self, code: CodeInfo) -> u64 {

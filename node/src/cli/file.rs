@@ -1,10 +1,12 @@
 //! `node file`: put files into a network through a running node, get them back, see where their pieces are, and pay
 //! for them.
 
+mod again;
 mod leases;
 mod output;
 mod progress;
 mod put;
+mod uploads;
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -17,10 +19,14 @@ use reqwest::{Client, Response};
 use serde_json::{Value, json};
 use tokio::io::AsyncWriteExt;
 
+use again::{patiently, refusal};
 use leases::{ExtendArgs, FileArgs, ListArgs};
 use output::Output;
 use progress::Progress;
 use put::PutArgs;
+use uploads::{CancelArgs, UploadsArgs};
+
+use crate::shutdown::Signals;
 
 /// Bytes that are read and sent at once.
 const CHUNK_BYTES: usize = 256 * 1024;
@@ -40,6 +46,10 @@ pub enum FileCommand {
     Health(FileArgs),
     /// Pay longer for a file, from the node's own account.
     Extend(ExtendArgs),
+    /// List the uploads that the node knows, one JSON object a line.
+    Uploads(UploadsArgs),
+    /// Give up an upload that is not recorded; the node forgets its bytes.
+    Cancel(CancelArgs),
     /// Pay no longer for a file: what was paid for later epochs comes back.
     Release(FileArgs),
 }
@@ -95,6 +105,8 @@ impl FileCommand {
                 Self::List(args) => args.run().await,
                 Self::Health(args) => args.call("storage_health").await,
                 Self::Extend(args) => args.run().await,
+                Self::Uploads(args) => args.run().await,
+                Self::Cancel(args) => args.run().await,
                 Self::Release(args) => args.call("storage_release").await,
             }
         })
@@ -112,7 +124,8 @@ impl Remote {
         let response = client.post(self.url("/")).json(&body).send().await.with_context(|| self.unreachable())?;
         let mut answer: Value = response.json().await.context("the node's answer is not JSON")?;
         if let Some(error) = answer.get("error") {
-            bail!("{method}: {} (code {})", error["message"].as_str().unwrap_or_default(), error["code"]);
+            let message = error["message"].as_str().unwrap_or_default();
+            return Err(refusal(error, format!("{method}: {message} (code {})", error["code"])));
         }
         Ok(answer["result"].take())
     }
@@ -129,8 +142,9 @@ async fn success(response: Response) -> anyhow::Result<Response> {
         return Ok(response);
     }
     let body: Value = response.json().await.unwrap_or_default();
-    let message = body["error"]["message"].as_str().unwrap_or("no reason given");
-    bail!("the node refused ({status}, code {}): {message}", body["error"]["code"]);
+    let error = &body["error"];
+    let message = error["message"].as_str().unwrap_or("no reason given");
+    Err(refusal(error, format!("the node refused ({status}, code {}): {message}", error["code"])))
 }
 
 /// Prints to standard output. A reader that has gone, such as `head`, is an ordinary end.
@@ -150,10 +164,18 @@ impl GetArgs {
         let size = info["size"].as_u64().context("the node names no size")?;
         let wanted: ContentHash = serde_json::from_value(info["contentHash"].clone()).context("no content hash")?;
         let url = self.remote.url(&format!("/v1/files/0x{}", self.file));
-        let response = client.get(url).send().await.with_context(|| self.remote.unreachable())?;
-        let response = success(response).await?;
+        let ask = async || {
+            let response = client.get(&url).send().await.with_context(|| self.remote.unreachable())?;
+            success(response).await
+        };
+        let response = patiently("get", ask).await?;
         let progress = Progress::start("get", size, 0);
-        copy(response, output.writer(), wanted, &progress).await?;
+        let mut signals = Signals::listen().context("listen for signals")?;
+        tokio::select! {
+            copied = copy(response, output.writer(), wanted, &progress) => copied?,
+            // Whoever is ended by a signal itself leaves half a file behind.
+            name = signals.next() => bail!("{name} came before the whole file"),
+        }
         output.finish().await?;
         progress.finish();
         Ok(())

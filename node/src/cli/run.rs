@@ -36,7 +36,7 @@ pub struct RunArgs {
     #[arg(long, value_name = "PORT", default_value_t = 9_944)]
     pub rpc_port: u16,
     /// Origins that browsers may call from, separated by commas; none if not given.
-    #[arg(long, value_name = "ORIGINS", value_delimiter = ',')]
+    #[arg(long, value_name = "ORIGINS", value_delimiter = ',', value_parser = parse_origin)]
     pub rpc_cors: Vec<String>,
     /// TCP port of /metrics on 127.0.0.1; 0 = any free one. Without it 9615 is tried, and one that is taken does not
     /// stop the node.
@@ -46,13 +46,17 @@ pub struct RunArgs {
     #[arg(long, conflicts_with = "prometheus_port")]
     pub no_prometheus: bool,
     /// Bytes each provider of this node may keep, as 500MB or 2GiB; the disk's free space if not given.
-    #[arg(long, value_name = "SIZE", value_parser = parse_size)]
+    #[arg(long, value_name = "SIZE", value_parser = parse_quota)]
     pub storage_quota: Option<u64>,
     /// Bytes of pieces that this node has read to keep for a while and pass on to others, as 500MB or 2GiB; 0 keeps none.
     #[arg(long, value_name = "SIZE", value_parser = parse_size, default_value_t = dsn::CACHE_BYTES)]
     pub cache_size: u64,
+    /// Make the signer's guard file anew if it is missing or damaged, though there are blocks. Only for who knows that
+    /// the validator's key signed nothing that is not in the ledger; see docs/disks.md.
+    #[arg(long)]
+    pub new_guard: bool,
     /// Log levels by target, as consensus=debug; may be given several times.
-    #[arg(long, value_name = "TARGET=LEVEL")]
+    #[arg(long, value_name = "TARGET=LEVEL", value_parser = parse_log)]
     pub log: Vec<String>,
 }
 
@@ -78,6 +82,7 @@ impl RunArgs {
             },
             storage_quota: self.storage_quota,
             cache_bytes: self.cache_size,
+            new_guard: self.new_guard,
         };
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("start the runtime")?;
         let result = runtime.block_on(async {
@@ -99,6 +104,36 @@ impl RunArgs {
         });
         runtime.shutdown_timeout(shutdown::BLOCKING_GRACE);
         result
+    }
+}
+
+/// An origin as browsers send it; the server compares it with theirs.
+fn parse_origin(text: &str) -> Result<String, String> {
+    if text == "*" {
+        return Ok(text.to_owned());
+    }
+    let written = || format!("{text} is not written scheme://host or scheme://host:port, as http://localhost:3000");
+    let (scheme, host) = text.split_once("://").ok_or_else(written)?;
+    let host = host.trim_end_matches('/');
+    let is_host = !host.is_empty() && !host.contains(['/', '?', '#', '@']);
+    let is_scheme = scheme.starts_with(|c: char| c.is_ascii_alphabetic()) && scheme.chars().all(|c| !c.is_whitespace());
+    if is_host && is_scheme { Ok(text.to_owned()) } else { Err(written()) }
+}
+
+/// As `consensus=debug`; a level alone is for all targets. A word alone would be a target with every level.
+fn parse_log(text: &str) -> Result<String, String> {
+    const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
+    let level = text.rsplit_once('=').map_or(text, |(_, level)| level);
+    if LEVELS.iter().any(|known| known.eq_ignore_ascii_case(level)) {
+        return Ok(text.to_owned());
+    }
+    Err(format!("{level} is not a level ({})", LEVELS.join(", ")))
+}
+
+fn parse_quota(text: &str) -> Result<u64, String> {
+    match parse_size(text)? {
+        0 => Err("a provider with no room keeps nothing".into()),
+        bytes => Ok(bytes),
     }
 }
 
@@ -124,7 +159,25 @@ fn parse_size(text: &str) -> Result<u64, String> {
 
 #[cfg(test)]
 mod tests {
-    use super::parse_size;
+    use super::{parse_log, parse_origin, parse_quota, parse_size};
+
+    #[test]
+    fn what_is_no_origin_no_level_and_no_quota_is_refused() {
+        for origin in ["http://localhost:3000", "https://a.example/", "*"] {
+            assert_eq!(parse_origin(origin), Ok(origin.to_owned()));
+        }
+        for origin in ["x", "http://", "http://a/b", "://a", ""] {
+            assert!(parse_origin(origin).is_err(), "{origin}");
+        }
+        for log in ["consensus=debug", "warn", "rpc::api=TRACE"] {
+            assert_eq!(parse_log(log), Ok(log.to_owned()));
+        }
+        for log in ["x", "consensus", "consensus=loud", ""] {
+            assert!(parse_log(log).is_err(), "{log}");
+        }
+        assert_eq!(parse_quota("1"), Ok(1));
+        assert!(parse_quota("0").is_err() && parse_quota("0GB").is_err());
+    }
 
     #[test]
     fn sizes_are_read_with_their_units() {

@@ -14,7 +14,7 @@ use parity_scale_codec::{Decode, DecodeWithMemTracking, Encode};
 use parking_lot::Mutex;
 use pieces::SegmentManifest;
 use rpc::ApiError;
-use rpc::types::{Hex, Receipt, ResumeKey, SubmitOptions};
+use rpc::types::{Hex, Receipt, ResumeKey, SubmitOptions, UploadFailure};
 use runtime::codec::decode_bounded;
 use runtime::crypto::AccountId;
 use runtime::types::{Holder, SignedIntent};
@@ -55,6 +55,11 @@ pub enum Step {
         /// SCALE of the [`Holder`]s.
         holders: Hex,
     },
+    /// It found no room, and what was here of it is given back.
+    Failed {
+        /// What the client is told.
+        error: UploadFailure,
+    },
     /// A final block records the file.
     Final {
         /// What the client is told.
@@ -86,6 +91,8 @@ pub struct Remembered {
     pub deal: Option<(SignedIntent, Vec<PlacedSegment>)>,
     /// What it came to.
     pub receipt: Option<Receipt>,
+    /// Why it was given up.
+    pub failure: Option<UploadFailure>,
 }
 
 /// The open journal of one upload.
@@ -130,7 +137,7 @@ fn remembered(steps: Vec<Step>) -> Option<Remembered> {
     let mut steps = steps.into_iter();
     let Step::Begun { owner, mut options, size, resume_key } = steps.next()? else { return None };
     options.resume_key = resume_key;
-    let mut known = Remembered { owner, options, size, ended: false, deal: None, receipt: None };
+    let mut known = Remembered { owner, options, size, ended: false, deal: None, receipt: None, failure: None };
     for step in steps {
         match step {
             Step::Begun { .. } => {}
@@ -143,6 +150,7 @@ fn remembered(steps: Vec<Step>) -> Option<Remembered> {
                     Some((intent, placed))
                 });
             }
+            Step::Failed { error } => known.failure = Some(error),
             Step::Final { receipt } => known.receipt = Some(receipt),
         }
     }

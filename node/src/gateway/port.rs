@@ -9,12 +9,13 @@ use rpc::types::{Page, SubmitOptions, UploadStatus};
 use tokio::sync::watch;
 
 use super::Gateway;
+use super::giving_back::is_full;
 use super::uploads::outcome;
 
 #[async_trait]
 impl rpc::ports::Uploads for Gateway {
     async fn begin(&self, options: SubmitOptions, size: Option<u64>) -> Result<(String, u64), ApiError> {
-        let kept = self.inner.begin(options, size)?;
+        let kept = self.inner.begin(options, size).await?;
         if kept.job.size.is_some() {
             self.inner.go_on(&kept);
         }
@@ -29,12 +30,17 @@ impl rpc::ports::Uploads for Gateway {
             return Err(ApiError::BadParams(format!("offset: the upload goes on at byte {here}, not at {offset}")));
         }
         self.inner.parts.traffic.receive(data.len());
-        kept.append(&mut writer, &data, true).await
+        let received = kept.append(&mut writer, &data, true).await;
+        drop(writer);
+        match received {
+            Err(error) if is_full(&error) => Err(self.inner.let_go(&kept, error).await),
+            received => received,
+        }
     }
 
     async fn finish(&self, id: &str) -> Result<Upload, ApiError> {
         let kept = self.inner.uploads.kept(id)?;
-        if !kept.is_final() {
+        if !kept.is_over() {
             let mut writer = kept.writing().await?;
             kept.end(&mut writer).await?;
             self.inner.go_on(&kept);
@@ -48,7 +54,7 @@ impl rpc::ports::Uploads for Gateway {
     }
 
     async fn list(&self, cursor: Option<String>) -> Result<Page<UploadStatus>, ApiError> {
-        Ok(self.inner.uploads.page(cursor.as_ref()))
+        self.inner.uploads.page(cursor.as_ref())
     }
 
     async fn cancel(&self, id: &str) -> Result<(), ApiError> {

@@ -8,8 +8,8 @@ use rpc::ports::ByteStream;
 use rpc::{ApiError, TryAgain};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use super::kept::{Kept, len};
 use super::upload::Job;
-use super::uploads::{Kept, len};
 use crate::spool::{Writer, disk_error};
 
 /// Takes a body to its end. The place it returns is held until the upload is done.
@@ -32,6 +32,10 @@ pub(super) async fn receive(
 /// Takes a body whose first bytes may be here already: those must be the same.
 pub(super) async fn receive_again(mut body: ByteStream, kept: &Kept) -> Result<(), ApiError> {
     let mut writer = kept.writing().await?;
+    if kept.is_final() {
+        // There is nothing left to compare with.
+        return Err(TryAgain::Overloaded("the upload ended while this client waited for it").into());
+    }
     let here = kept.job.body.growth().bytes;
     let mut offset = 0u64;
     let mut received = Ok(());

@@ -14,7 +14,7 @@ use tokio::sync::watch;
 use tracing::Instrument;
 
 use super::deal::Deal;
-use super::journal::{Journal, Step};
+use super::journal::{Journal, Remembered, Step};
 use super::{Inner, Order};
 use crate::directory::live_file;
 use crate::errors::{of_call, of_ledger, of_state};
@@ -51,6 +51,22 @@ impl Job {
         let n = u32::from(self.order.profile.code.n);
         let pieces = u32::try_from(segments).unwrap_or(u32::MAX).saturating_mul(n);
         self.status.send_modify(|status| status.pieces_acknowledged = pieces);
+    }
+
+    /// The pieces of an upload of an earlier life of the node: all of them once it is recorded, else those of the segments
+    /// that were placed.
+    pub(super) fn count_again(&self, known: &Remembered, received: u64) {
+        let whole = known.size.or((known.ended || known.receipt.is_some()).then_some(received));
+        let all = whole.map_or(0, |size| self.segment_lens(size).len());
+        // Those of one that was given up are gone.
+        let deal = known.deal.as_ref().filter(|_| known.failure.is_none());
+        let placed = deal.map_or(0, |(_, placed)| placed.len());
+        self.acknowledged(if known.receipt.is_some() { all } else { placed });
+    }
+
+    /// Whether the ledger may know the file: then nothing of it is given back.
+    pub(super) fn is_known(&self) -> bool {
+        self.status.borrow().file_id.is_some()
     }
 
     /// Counts a deal that is about to be made.
@@ -100,6 +116,8 @@ impl Inner {
         };
         self.turn_is_over(turn);
         let receipt = receipt?;
+        // Also of a file that another upload placed.
+        job.acknowledged(job.segment_lens(size).len());
         self.label(&receipt.file_id, &job.order).await?;
         Ok(receipt)
     }

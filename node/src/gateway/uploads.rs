@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use futures::FutureExt;
@@ -12,35 +12,34 @@ use parking_lot::Mutex;
 use rpc::ports::{ByteStream, Upload};
 use rpc::types::{Page, Receipt, SubmitOptions, UploadStage, UploadStatus};
 use rpc::{ApiError, TryAgain};
-use runtime::crypto::AccountId;
 use tokio::sync::{OwnedMutexGuard, watch};
 use tokio::task::AbortHandle;
-use tokio::time::timeout;
 
 use super::deal::{Deal, remembered};
+use super::giving_back::is_full;
 use super::journal::{Journal, Remembered, Step};
+use super::kept::Kept;
 use super::receive::receive_again;
 use super::upload::Job;
-use super::{Inner, new_id};
-use crate::spool::{Body, Writer, check_announced, disk_error};
+use super::{Inner, is_id, new_id};
+use crate::spool::{Body, disk_error};
 
 /// Uploads that survive a crash, unfinished ones, all accounts together.
 const KEPT_MAX: usize = 1024;
 /// Uploads that ended and can still be asked for.
 const ENDED_MAX: usize = 1024;
-/// An unfinished upload that nobody sends to is forgotten after this long.
-const KEPT_FOR: Duration = Duration::from_secs(24 * 60 * 60);
+/// How often it is looked for uploads that nobody went on with.
+const FORGET_EVERY: Duration = Duration::from_secs(60);
 /// Uploads on a page.
 const PAGE_ITEMS: usize = 100;
-/// How long a client waits for another one that sends to the same upload.
-const WRITER_WAIT: Duration = Duration::from_secs(10);
 
 /// The uploads by name.
 #[derive(Default)]
 pub(super) struct Uploads {
     known: Mutex<Known>,
-    /// Held by whoever begins one: two with one key at once are one upload.
-    beginning: Mutex<()>,
+    /// Held by whoever begins one: two with one key at once are one upload. With when those that nobody went on with
+    /// were last looked for.
+    beginning: Mutex<Option<Instant>>,
 }
 
 #[derive(Default)]
@@ -55,20 +54,6 @@ pub(super) struct Entry {
     pub(super) status: watch::Sender<UploadStatus>,
     task: Option<AbortHandle>,
     kept: Option<Arc<Kept>>,
-}
-
-/// An upload that survives a crash.
-pub(super) struct Kept {
-    owner: AccountId,
-    options: SubmitOptions,
-    folder: PathBuf,
-    pub(super) job: Job,
-    /// What is placed so far; held by the task that places.
-    deal: Arc<tokio::sync::Mutex<Option<Deal>>>,
-    /// Held by whoever sends bytes; none if the last write failed, or all bytes are here.
-    writer: Arc<tokio::sync::Mutex<Option<Writer>>>,
-    /// All bytes are here.
-    is_whole: AtomicBool,
 }
 
 /// What waits for an upload that is taken away.
@@ -105,7 +90,9 @@ impl Uploads {
         });
         let id = status.borrow().upload_id.clone();
         let mut known = self.known.lock();
-        let is_over = known.uploads.get(&id).is_some_and(|entry| entry.kept.is_none() || result.is_ok());
+        let is_over = known.uploads.get(&id).is_some_and(|entry| {
+            entry.kept.as_ref().is_none_or(|kept| kept.is_let_go.load(Ordering::Acquire)) || result.is_ok()
+        });
         if is_over {
             known.ended.push_back(id);
         }
@@ -119,15 +106,21 @@ impl Uploads {
         result.map_err(ApiError::Upload)
     }
 
-    /// Uploads in the order of their names, behind `cursor`.
-    pub(super) fn page(&self, cursor: Option<&String>) -> Page<UploadStatus> {
+    /// Uploads in the order in which they began, behind `cursor`. Those that came in one call and are recorded are left
+    /// out: nobody goes on with them, and the client has their receipt.
+    pub(super) fn page(&self, cursor: Option<&String>) -> Result<Page<UploadStatus>, ApiError> {
         use std::ops::Bound::{Excluded, Unbounded};
+        if cursor.is_some_and(|cursor| !is_id(cursor)) {
+            return Err(ApiError::BadParams(format!("cursor: {:?} is not one", cursor.map_or("", String::as_str))));
+        }
         let from = cursor.map_or(Unbounded, Excluded);
         let known = self.known.lock();
-        let mut behind = known.uploads.range::<String, _>((from, Unbounded));
+        let is_listed = |entry: &Entry| entry.kept.is_some() || entry.status.borrow().stage != UploadStage::Final;
+        let behind = known.uploads.range::<String, _>((from, Unbounded));
+        let mut behind = behind.filter(|(_, entry)| is_listed(entry));
         let items: Vec<_> = behind.by_ref().take(PAGE_ITEMS).map(|(_, entry)| entry.status.borrow().clone()).collect();
         let cursor = behind.next().and(items.last()).map(|last| last.upload_id.clone());
-        Page { items, cursor }
+        Ok(Page { items, cursor })
     }
 
     /// Gives an upload up.
@@ -142,6 +135,13 @@ impl Uploads {
         Ok(())
     }
 
+    /// Ends the task that places an upload.
+    pub(super) fn stop_task(&self, id: &str) {
+        if let Some(Entry { task: Some(task), .. }) = self.known.lock().uploads.get(id) {
+            task.abort();
+        }
+    }
+
     pub(super) fn entry(&self, id: &str) -> Result<Entry, ApiError> {
         self.known.lock().uploads.get(id).cloned().ok_or_else(|| no_upload(id))
     }
@@ -154,80 +154,6 @@ impl Uploads {
 
 fn is_over(status: &watch::Sender<UploadStatus>) -> bool {
     matches!(status.borrow().stage, UploadStage::Final | UploadStage::Failed)
-}
-
-impl Kept {
-    pub(super) fn id(&self) -> String {
-        self.job.status.borrow().upload_id.clone()
-    }
-
-    pub(super) fn is_final(&self) -> bool {
-        self.job.status.borrow().stage == UploadStage::Final
-    }
-
-    /// When bytes or steps were last written.
-    fn is_stale(&self) -> bool {
-        let touched = |name| std::fs::metadata(self.folder.join(name)).and_then(|file| file.modified());
-        let last = ["journal", "received"].into_iter().filter_map(|name| touched(name).ok()).max();
-        let age = last.and_then(|last| SystemTime::now().duration_since(last).ok());
-        age.is_some_and(|age| age > KEPT_FOR)
-    }
-
-    fn remove(&self) {
-        if let Err(error) = std::fs::remove_dir_all(&self.folder) {
-            tracing::warn!(folder = %self.folder.display(), %error, "an upload's folder was not removed");
-        }
-    }
-
-    /// The right to append bytes, and the writer to do it with. A client that comes back after its connection broke may
-    /// come before the end of the old one is noticed.
-    pub(super) async fn writing(&self) -> Result<OwnedMutexGuard<Option<Writer>>, ApiError> {
-        let busy = |_| TryAgain::Overloaded("another client sends to this upload");
-        let mut writer = timeout(WRITER_WAIT, self.writer.clone().lock_owned()).await.map_err(busy)?;
-        if writer.is_none() && !self.is_whole.load(Ordering::Acquire) {
-            *writer = Some(Writer::resume(self.job.body.clone(), self.job.order.file_bytes_max).await?);
-        }
-        Ok(writer)
-    }
-
-    fn received(&self, bytes: u64) {
-        self.job.status.send_modify(|status| status.received = bytes);
-    }
-
-    /// Appends to the body; after an error the writer is made anew from what is on disk.
-    pub(super) async fn append(&self, writer: &mut Option<Writer>, chunk: &[u8], sync: bool) -> Result<u64, ApiError> {
-        let mut open = writer.take().ok_or_else(|| ApiError::BadParams("offset: all bytes are here already".into()))?;
-        if let Some(size) = self.job.size.filter(|size| open.len().saturating_add(len(chunk)) > *size) {
-            *writer = Some(open);
-            return Err(ApiError::BadParams(format!("data: more than the {size} bytes that were announced")));
-        }
-        open.push(chunk).await?;
-        if sync {
-            open.flush(true).await?;
-        }
-        let bytes = open.len();
-        *writer = Some(open);
-        self.received(bytes);
-        Ok(bytes)
-    }
-
-    /// All bytes are here.
-    pub(super) async fn end(&self, writer: &mut Option<Writer>) -> Result<(), ApiError> {
-        let Some(open) = writer.take() else { return Ok(()) };
-        if let Some(size) = self.job.size.filter(|size| *size != open.len()) {
-            let message = format!("size: {} of {size} bytes are here", open.len());
-            *writer = Some(open);
-            return Err(ApiError::BadParams(message));
-        }
-        open.end().await?;
-        self.job.note(|| Step::Ended).await?;
-        self.is_whole.store(true, Ordering::Release);
-        Ok(())
-    }
-}
-
-pub(super) fn len(chunk: &[u8]) -> u64 {
-    u64::try_from(chunk.len()).unwrap_or(u64::MAX)
 }
 
 impl Inner {
@@ -258,9 +184,15 @@ impl Inner {
         let received = known.receipt.as_ref().map_or(body.growth().bytes, |receipt| receipt.size);
         let status = UploadStatus {
             upload_id: id,
+            resume_key: known.options.resume_key.clone(),
             received,
-            stage: if known.receipt.is_some() { UploadStage::Final } else { UploadStage::Receiving },
+            stage: match (&known.receipt, &known.failure) {
+                (Some(_), _) => UploadStage::Final,
+                (None, Some(_)) => UploadStage::Failed,
+                (None, None) => UploadStage::Receiving,
+            },
             result: known.receipt.clone(),
+            error: known.failure.clone(),
             ..UploadStatus::default()
         };
         let job = Job {
@@ -271,8 +203,9 @@ impl Inner {
             journal: Some(journal),
             deals: AtomicU32::new(0),
         };
+        job.count_again(&known, received);
         let kept = self.keep(folder, job, &known);
-        if known.receipt.is_none() {
+        if !kept.is_over() {
             tracing::info!(upload = kept.id(), received, whole = known.ended, "an upload goes on");
             // Held from now on, so that nobody begins another deal before the old one is read.
             let deal = kept.deal.clone().try_lock_owned().context("take up its deal")?;
@@ -296,7 +229,8 @@ impl Inner {
         if let Some((intent, placed)) = known.deal {
             let segments = placed.len();
             *deal = remembered(self, &kept.job, intent, placed).await?;
-            kept.job.acknowledged(segments);
+            // Pieces of a promise that counts no more are sent anew.
+            kept.job.acknowledged(if deal.is_some() { segments } else { 0 });
         }
         drop(deal);
         if known.ended {
@@ -319,9 +253,10 @@ impl Inner {
             deal: Arc::default(),
             writer: Arc::default(),
             is_whole: AtomicBool::new(false),
+            is_let_go: AtomicBool::new(known.failure.is_some()),
         });
         let mut uploads = self.uploads.known.lock();
-        if known.receipt.is_some() {
+        if kept.is_over() {
             uploads.ended.push_back(id.clone());
         }
         uploads.uploads.insert(id, Entry { status, task: None, kept: Some(kept.clone()) });
@@ -333,7 +268,7 @@ impl Inner {
         let mut known = self.uploads.known.lock();
         let Some(entry) = known.uploads.get_mut(&kept.id()) else { return };
         let is_running = entry.task.as_ref().is_some_and(|task| !task.is_finished()) && !is_over(&kept.job.status);
-        if is_running || kept.is_final() {
+        if is_running || kept.is_over() {
             return;
         }
         kept.job.status.send_modify(|status| (status.stage, status.error) = (UploadStage::Receiving, None));
@@ -343,12 +278,21 @@ impl Inner {
             let mut deal = kept.deal.lock().await;
             let counted = inner.parts.metrics.begin(kept.job.status.subscribe());
             let mut stored = counted.until(inner.run(&kept.job, &mut deal)).await;
+            stored = match stored {
+                Err(error) if is_full(&error) => Err(inner.let_go_of(&kept, &mut deal, error).await),
+                stored => stored,
+            };
             if let Ok(receipt) = &stored {
                 let noted = kept.job.note(|| Step::Final { receipt: receipt.clone() }).await;
                 stored = noted.map(|()| receipt.clone());
-                std::fs::remove_file(kept.folder.join("body")).ok();
                 // The nonce is used.
                 *deal = None;
+                let kept = kept.clone();
+                // A client that sends the same bytes again may be compared with them still.
+                tokio::spawn(async move {
+                    let _nobody = kept.writer.lock().await;
+                    kept.job.body.let_go();
+                });
             }
             // How it ended is in the status.
             inner.uploads.ended(&kept.job.status, stored).ok();
@@ -357,34 +301,52 @@ impl Inner {
     }
 
     /// The unfinished upload of this account and key, or a new one.
-    pub(super) fn begin(self: &Arc<Self>, options: SubmitOptions, size: Option<u64>) -> Result<Arc<Kept>, ApiError> {
+    pub(super) async fn begin(
+        self: &Arc<Self>,
+        options: SubmitOptions,
+        size: Option<u64>,
+    ) -> Result<Arc<Kept>, ApiError> {
+        let inner = self.clone();
+        let begun = tokio::task::spawn_blocking(move || inner.begin_here(options, size)).await;
+        begun.map_err(ApiError::internal)?
+    }
+
+    /// The same on this thread, which waits for the disk.
+    fn begin_here(&self, options: SubmitOptions, size: Option<u64>) -> Result<Arc<Kept>, ApiError> {
         let order = self.order(&options)?;
         let owner = order.owner.account();
-        let _alone = self.uploads.beginning.lock();
-        self.forget_stale();
-        let unfinished: Vec<Arc<Kept>> = {
+        let mut forgotten = self.uploads.beginning.lock();
+        let unfinished = || -> Vec<Arc<Kept>> {
             let known = self.uploads.known.lock();
-            known.uploads.values().filter_map(|entry| entry.kept.clone()).filter(|kept| !kept.is_final()).collect()
+            known.uploads.values().filter_map(|entry| entry.kept.clone()).filter(|kept| !kept.is_over()).collect()
         };
+        // It asks the disk about each of them.
+        if forgotten.is_none_or(|last| last.elapsed() > FORGET_EVERY) || unfinished().len() >= KEPT_MAX {
+            self.forget_stale();
+            *forgotten = Some(Instant::now());
+        }
+        let unfinished = unfinished();
         let same = |kept: &&Arc<Kept>| kept.owner == owner && kept.options.resume_key == options.resume_key;
         if let Some(kept) = unfinished.iter().filter(|_| options.resume_key.is_some()).find(same) {
-            if kept.job.size.is_some() && size.is_some() && kept.job.size != size {
-                return Err(ApiError::BadParams("resumeKey: it names an unfinished upload of another size".into()));
-            }
+            kept.is_asked_for(&options, &order, size)?;
             return Ok(kept.clone());
         }
         if unfinished.len() >= KEPT_MAX {
             return Err(TryAgain::Overloaded("too many uploads are unfinished").into());
         }
-        check_announced(&self.parts.uploads, size.unwrap_or(0))?;
+        self.check_announced(&self.parts.uploads, &order.profile.code, size)?;
         let id = new_id()?;
         let folder = self.parts.uploads.join(&id);
         let options = SubmitOptions { from: Some(owner), ..options };
         let begun = Step::Begun { owner, options: options.clone(), size, resume_key: options.resume_key.clone() };
         let (journal, body) = self.make(&folder, &begun)?;
-        let status = watch::Sender::new(UploadStatus { upload_id: id, ..UploadStatus::default() });
+        let status = watch::Sender::new(UploadStatus {
+            upload_id: id,
+            resume_key: options.resume_key.clone(),
+            ..UploadStatus::default()
+        });
         let job = Job { order, size, body, status, journal: Some(journal), deals: AtomicU32::new(0) };
-        let known = Remembered { owner, options, size, ended: false, deal: None, receipt: None };
+        let known = Remembered { owner, options, size, ended: false, deal: None, receipt: None, failure: None };
         Ok(self.keep(folder, job, &known))
     }
 
@@ -402,7 +364,7 @@ impl Inner {
 
     fn forget_stale(&self) {
         let mut known = self.uploads.known.lock();
-        let is_stale = |entry: &Entry| entry.kept.as_ref().is_some_and(|kept| !kept.is_final() && kept.is_stale());
+        let is_stale = |entry: &Entry| entry.kept.as_ref().is_some_and(|kept| !kept.is_over() && kept.is_stale());
         for (id, entry) in known.uploads.extract_if(.., |_, entry| is_stale(entry)) {
             tracing::info!(upload = id, "an upload that nobody went on with is forgotten");
             entry.give_up();
@@ -410,20 +372,23 @@ impl Inner {
     }
 
     /// A body that begins at the first byte of an upload that is perhaps here in part.
-    pub(super) fn submit_kept(
+    pub(super) async fn submit_kept(
         self: &Arc<Self>,
         body: ByteStream,
         options: SubmitOptions,
         size: Option<u64>,
     ) -> Result<Upload, ApiError> {
-        let kept = self.begin(options, size)?;
+        let kept = self.begin(options, size).await?;
         if kept.job.size.is_some() {
             self.go_on(&kept);
         }
         let (id, progress) = (kept.id(), kept.job.status.subscribe());
         let inner = self.clone();
         let task = tokio::spawn(async move {
-            receive_again(body, &kept).await?;
+            match receive_again(body, &kept).await {
+                Err(error) if is_full(&error) => return Err(inner.let_go(&kept, error).await),
+                received => received?,
+            }
             inner.go_on(&kept);
             outcome(kept.job.status.subscribe()).await
         });

@@ -3,6 +3,8 @@
 //! ```text
 //! head -> a file was stored?   its rows here are marked as recorded, so that nothing but the file's end lets them go
 //!      -> files have ended, and the ledger has swept them?   rows of deals that it no longer knows are released
+//! ledger -> pieces here without the row that it records?    the row is written again
+//!        -> pieces without any row, older than a promise?   deleted
 //! ```
 //!
 //! A row belongs to a deal. Bytes that another deal needs too stay, because the store counts rows; whoever reads a
@@ -15,18 +17,19 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use dsn::{PieceKey, PieceRow, PieceStore};
+use dsn::{PieceKey, PieceRow, PieceStore, Unowned};
 use ledger::{LedgerError, PAGE_ITEMS_MAX, StateSnapshot};
 use pieces::FileId;
 use runtime::crypto::AccountId;
 use runtime::event::Event;
 use runtime::state::{ReadTables, StateError, StateView, prefix_end};
-use runtime::tables::{Ends, Files, ProviderNumbers, Segments, Table};
+use runtime::tables::{Ends, Files, ParameterTable, ProviderNumbers, Segments, Table};
 use runtime::types::{Call, DealId, Epoch, Height, StorageCall};
 use tokio::time::{MissedTickBehavior, interval};
 
 use crate::chain::Chain;
 use through::RecordedThrough;
+pub use through::recorded_through;
 
 /// A sweep comes at least this often.
 const EVERY: Duration = Duration::from_secs(60 * 60);
@@ -90,6 +93,8 @@ struct Sweeper {
     next_end: Option<Epoch>,
     /// Whether a sweep is to come.
     due: bool,
+    /// Whether the rows were held against the ledger since the start: an index that was damaged may lack some.
+    is_mended: bool,
 }
 
 impl Sweeper {
@@ -98,7 +103,7 @@ impl Sweeper {
         let head = &chain.ledger().head().header;
         // The last block may have been looked through by half.
         let seen = through.height().map_or(head.height, |height| height.saturating_sub(1));
-        Self { chain, store, account, through, seen: (seen, head.epoch), next_end: None, due: true }
+        Self { chain, store, account, through, seen: (seen, head.epoch), next_end: None, due: true, is_mended: false }
     }
 
     /// Looks at the blocks that have come, and sweeps if files have ended and none waits to be swept on the ledger.
@@ -162,6 +167,10 @@ impl Sweeper {
         }
         self.through.raise(state.height())?;
         let recorded = recorded_deals(&self.chain, number)?;
+        if !self.is_mended || self.store.has_unowned()? {
+            self.mend(&state, &recorded, number)?;
+            self.is_mended = true;
+        }
         // What cannot be read is kept: it is asked for again next time.
         let is_recorded = |key: &PieceKey, _: &PieceRow| names(&state, &recorded, number, key).unwrap_or(true);
         self.each_row(|key, row| {
@@ -174,6 +183,34 @@ impl Sweeper {
         let ended = self.release_ended(number)?;
         if unrecorded > 0 || ended > 0 {
             tracing::info!(provider = %account, unrecorded, ended, "pieces were deleted");
+        }
+        Ok(())
+    }
+
+    /// Writes again the rows that the ledger records and the index lacks; then lets go of pieces without a row that are
+    /// older than any promise may be.
+    fn mend(&self, state: &StateSnapshot, recorded: &BTreeMap<DealId, FileId>, number: u32) -> Result<(), SweepError> {
+        let mut restored = 0_u64;
+        for (deal, file) in recorded {
+            let Some(segments) = state.read::<Files>(file)?.map(|file| file.segments) else { continue };
+            for segment in 0..segments {
+                let Some(entry) = state.read::<Segments>(&(*file, segment))? else { continue };
+                for (index, (holder, piece_hash)) in (0u8..=u8::MAX).zip(entry.holders.iter().zip(&entry.piece_hashes))
+                {
+                    let key = PieceKey { deal: *deal, segment, index, piece_hash: *piece_hash };
+                    if holder.provider == number && self.store.restore_row(&key, holder.until_epoch)? {
+                        restored += 1;
+                    }
+                }
+            }
+        }
+        let time = state.require::<ParameterTable>(&())?.time;
+        let oldest = duration_ms(EVERY).saturating_add(time.store_window_ms).saturating_add(time.drift_ms);
+        let now_ms = state.head().header.timestamp_ms;
+        let unowned = self.store.release_unowned(|written_ms| written_ms.saturating_add(oldest) < now_ms)?;
+        if restored > 0 || unowned != Unowned::default() {
+            let (account, Unowned { released, kept }) = (self.account, unowned);
+            tracing::info!(provider = %account, restored, released, kept, "pieces without a row were held against the ledger");
         }
         Ok(())
     }
@@ -218,6 +255,10 @@ impl Sweeper {
             }
         }
     }
+}
+
+fn duration_ms(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// The first epoch in which a file ends that has not been swept.

@@ -18,6 +18,7 @@ use super::methods::{
 use super::params::Object;
 use super::uploads::final_by;
 use super::{Context, count, on, on_rendered};
+use crate::downloads::Reader;
 use crate::error::{ApiError, TryAgain};
 use crate::limits::{CALL_DATA_BYTES_MAX, CURSOR_BYTES_MAX, FILES_PAGE_DEFAULT, FILES_PAGE_MAX, LOCATE_SEGMENTS_MAX};
 use crate::ports::Retrieved;
@@ -119,9 +120,10 @@ async fn retrieve(context: Arc<Context>, params: RetrieveParams) -> Result<Retri
     if offset.checked_add(length).is_none_or(|end| end > size) {
         return Err(ApiError::BadParams(format!("range: the file ends at byte {size}")));
     }
+    let mut reader = reader(&context, &file).await?;
     // The bytes and their base64 are in memory at once.
-    let _counted = context.budget.reserve(length.saturating_mul(3))?;
-    let retrieved = read(&context, &file, range).await?;
+    let _counted = reader.answer(length.saturating_mul(3)).await?;
+    let retrieved = context.backend.storage.retrieve(file_id, range, reader).await?;
     let mut bytes = Vec::new();
     let mut stream = retrieved.stream;
     while let Some(chunk) = stream.try_next().await? {
@@ -139,14 +141,13 @@ async fn retrieve(context: Arc<Context>, params: RetrieveParams) -> Result<Retri
 
 /// Bytes of a file, counted among the downloads and the bodies in flight as long as their stream lives; also over HTTP.
 pub(crate) async fn read(context: &Context, file: &FileInfo, range: Option<ByteRange>) -> Result<Retrieved, ApiError> {
-    let slot = context.downloads.begin().await?;
-    let storage = &context.backend.storage;
-    let window = context.downloads.reserve(storage.read_bytes_max(file.code))?;
-    let Retrieved { offset, size, stream } = storage.retrieve(file.file_id, range).await?;
-    let counted = stream.inspect(move |_| {
-        let _held = (&slot, &window);
-    });
-    Ok(Retrieved { offset, size, stream: counted.boxed() })
+    let reader = reader(context, file).await?;
+    context.backend.storage.retrieve(file.file_id, range, reader).await
+}
+
+async fn reader(context: &Context, file: &FileInfo) -> Result<Reader, ApiError> {
+    let window_bytes = context.backend.storage.read_bytes_max(file.code);
+    Ok(context.downloads.begin(window_bytes).await?)
 }
 
 async fn file(context: Arc<Context>, params: FileParams) -> Result<FileInfo, ApiError> {

@@ -37,7 +37,8 @@ pub trait Uploads: Send + Sync + 'static {
     /// `NotFound`.
     async fn progress(&self, id: &str) -> Result<watch::Receiver<UploadStatus>, ApiError>;
 
-    /// Uploads in the order of their names, those that ended a while ago left out.
+    /// Uploads in the order in which they began; those that ended a while ago, and those that came in one call and are
+    /// recorded, are left out.
     ///
     /// # Errors
     /// `BadParams` for a cursor that is none.

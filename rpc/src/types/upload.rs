@@ -47,6 +47,9 @@ pub struct UploadFailure {
 pub struct UploadStatus {
     /// Names the upload.
     pub upload_id: String,
+    /// What the client calls it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub resume_key: Option<super::ResumeKey>,
     /// Bytes that are here; those of a resumable upload survive a crash.
     pub received: u64,
     /// How far it is.

@@ -117,6 +117,18 @@ async fn bad_parameters_are_refused_by_name() {
 }
 
 #[tokio::test]
+async fn a_page_of_files_is_no_longer_than_the_limit_whoever_asks() {
+    let world = World::start().await;
+    for number in 0..1001_u32 {
+        world.memory.put(&number.to_be_bytes(), &Default::default());
+    }
+    for (limit, items) in [(1, 1), (1000, 1000), (1001, 1000), (100_000, 1000)] {
+        let page = world.call("storage_files", &json!({ "limit": limit })).await.unwrap();
+        assert_eq!(page["items"].as_array().unwrap().len(), items, "{limit}");
+    }
+}
+
+#[tokio::test]
 async fn what_is_no_call_is_refused_as_json_rpc_says() {
     let world = World::start().await;
     assert_eq!(world.refusal("storage_burn", &json!([])).await.code, -32601);

@@ -200,6 +200,7 @@ async fn calls_have_room_while_downloads_take_all_they_may() {
     let world = World::limited(|limits| {
         limits.bodies_in_flight_bytes = window + 100_000;
         limits.downloads_in_flight_bytes = window;
+        limits.download_wait = Duration::from_millis(50);
     })
     .await;
     let file = world.memory.put(&vec![7; file_bytes], &Default::default()).file_id;

@@ -5,6 +5,7 @@ use std::time::Duration;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
+use futures::future::join_all;
 use futures::stream;
 use serde_json::{Value, json};
 
@@ -232,7 +233,11 @@ async fn a_download_too_many_is_told_to_come_again() {
 #[tokio::test]
 async fn what_a_download_keeps_in_memory_counts_among_the_bodies_in_flight() {
     let two = u32::try_from(2 * READ_BYTES_MAX).unwrap();
-    let world = World::limited(|limits| limits.bodies_in_flight_bytes = two).await;
+    let world = World::limited(|limits| {
+        limits.bodies_in_flight_bytes = two;
+        limits.download_wait = Duration::from_millis(50);
+    })
+    .await;
     let file = world.memory.put(&vec![7; 32 * 1024 * 1024], &Default::default()).file_id;
     let path = format!("/v1/files/{file}");
     let clients = [stalled(&world, &path).await, stalled(&world, &path).await];
@@ -241,6 +246,34 @@ async fn what_a_download_keeps_in_memory_counts_among_the_bodies_in_flight() {
     assert_eq!((status, refused.code, &refused.data["reason"]), (503, 1007, &json!("overloaded")));
     drop(clients);
     while world.http.get(world.url(&path)).send().await.unwrap().status() == 503 {}
+}
+
+#[tokio::test]
+async fn a_download_waits_for_the_memory_of_those_before_it() {
+    const READERS: u64 = 20;
+    let world = World::limited(|limits| {
+        limits.downloads_in_flight_bytes = u32::try_from(2 * READ_BYTES_MAX).unwrap();
+        limits.bodies_in_flight_bytes = u32::try_from(3 * READ_BYTES_MAX).unwrap();
+        limits.download_wait = Duration::from_secs(60);
+    })
+    .await;
+    let small = world.memory.put(&[7; 10_000], &Default::default()).file_id;
+    let large = world.memory.put(&vec![7; 32 * 1024 * 1024], &Default::default()).file_id;
+    let path = format!("/v1/files/{large}");
+    let clients = [stalled(&world, &path).await, stalled(&world, &path).await];
+    // All that downloads may use is in use, and each of these takes it as long as it is read.
+    let get = async || world.http.get(world.url(&format!("/v1/files/{small}"))).send().await.unwrap().status();
+    let call = async || world.call("storage_retrieve", &json!([small])).await.is_ok();
+    let gets = join_all((0..READERS).map(|_| get()));
+    let calls = join_all((0..READERS).map(|_| call()));
+    let end = async {
+        // Others are not kept waiting by those who wait.
+        world.call("storage_submit", &json!(["A".repeat(20_000)])).await.unwrap();
+        drop(clients);
+    };
+    let (gets, calls, ()) = futures::join!(gets, calls, end);
+    assert!(gets.iter().all(|status| *status == 200), "{gets:?}");
+    assert!(calls.iter().all(|is_ok| *is_ok), "{calls:?}");
 }
 
 #[tokio::test]

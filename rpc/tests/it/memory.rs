@@ -8,6 +8,7 @@ use bytes::Bytes;
 use futures::stream::BoxStream;
 use futures::{FutureExt, StreamExt, TryStreamExt, stream};
 use pieces::{ContentHash, FileId, PieceHash};
+use rpc::downloads::Reader;
 use rpc::ports::{
     Accounts, Author, Backend, BlockAt, BlockRecord, Chain, Providers, Retrieved, State, Storage, System,
     TransactionState, Upload, Validators,
@@ -232,7 +233,7 @@ impl Storage for Memory {
         READ_BYTES_MAX
     }
 
-    async fn retrieve(&self, file: FileId, range: Option<ByteRange>) -> Result<Retrieved, ApiError> {
+    async fn retrieve(&self, file: FileId, range: Option<ByteRange>, reader: Reader) -> Result<Retrieved, ApiError> {
         let (info, bytes) = self.bytes(file)?;
         let ByteRange { offset, length } = range.unwrap_or(ByteRange { offset: 0, length: info.size });
         let (from, to) = (usize::try_from(offset).unwrap(), usize::try_from(offset + length).unwrap());
@@ -253,7 +254,10 @@ impl Storage for Memory {
             Some(Break::Short) => half_of_it(chunks).boxed(),
             Some(Break::Long) => stream::repeat_with(|| Ok(Bytes::from_static(b"more"))).boxed(),
         };
-        Ok(Retrieved { offset, size: info.size, stream })
+        let held = stream.inspect(move |_| {
+            let _held = &reader;
+        });
+        Ok(Retrieved { offset, size: info.size, stream: held.boxed() })
     }
 
     async fn file(&self, file: FileId) -> Result<FileInfo, ApiError> {
@@ -264,7 +268,8 @@ impl Storage for Memory {
         assert!((1..=1000).contains(&query.limit.unwrap()), "the port is promised a limit");
         let files = self.files.lock().unwrap();
         let wanted = |info: &&FileInfo| query.content_hash.is_none_or(|hash| hash == info.content_hash);
-        let items = files.values().map(|(info, _)| info).filter(wanted).cloned().collect();
+        let items = files.values().map(|(info, _)| info).filter(wanted).cloned();
+        let items = items.take(usize::try_from(query.limit.unwrap()).unwrap()).collect();
         Ok(Page { items, cursor: query.cursor })
     }
 

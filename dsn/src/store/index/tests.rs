@@ -19,8 +19,8 @@ fn row(piece_bytes: u32) -> PieceRow {
 
 fn index() -> (tempfile::TempDir, Index) {
     let dir = tempfile::tempdir().unwrap();
-    let (index, is_new) = Index::open(dir.path()).unwrap();
-    assert!(is_new);
+    let (index, damage) = Index::open(dir.path()).unwrap();
+    assert!(damage.is_none());
     (dir, index)
 }
 
@@ -51,8 +51,8 @@ fn an_index_with_something_that_is_no_row_is_made_anew() {
     index.insert(&key(0, 1), &row(10)).unwrap();
     index.db.put([TAG_ROW, 1, 2, 3], [9]).unwrap();
     drop(index);
-    let (index, is_new) = Index::open(dir.path()).unwrap();
-    assert!(is_new);
+    let (index, damage) = Index::open(dir.path()).unwrap();
+    assert!(damage.is_some());
     assert_eq!((counted(&index), index.row(&key(0, 1)).unwrap()), ((0, 0), None));
 }
 

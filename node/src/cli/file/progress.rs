@@ -87,7 +87,11 @@ impl Progress {
     /// All is done: the last line, with the rate of what this attempt sent.
     pub fn finish(&self) {
         match &self.bar {
-            Some(bar) => bar.finish_with_message(self.what),
+            Some(bar) => {
+                bar.finish_with_message(self.what);
+                // The bar leaves its line open, and an answer may follow.
+                writeln!(std::io::stderr()).ok();
+            }
             None => {
                 let millis = u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX).max(1);
                 let rate = self.size.saturating_sub(self.from).saturating_mul(1_000) / millis;

@@ -7,10 +7,12 @@ use anyhow::{Context, bail};
 use clap::Args;
 use futures::StreamExt;
 use reqwest::Client;
+use rpc::types::FileName;
 use serde_json::{Map, Value, json};
 use tokio::time::MissedTickBehavior;
 use tokio_util::io::ReaderStream;
 
+use super::again::patiently;
 use super::progress::Progress;
 use super::{CHUNK_BYTES, Remote, print_json, success};
 
@@ -49,15 +51,24 @@ struct Begun {
 
 impl PutArgs {
     pub(super) async fn run(self) -> anyhow::Result<()> {
+        if let Some(Err(error)) = self.label().map(|label| FileName::try_from(label.to_owned())) {
+            bail!("{:?}: {error}; --name gives the file another", self.label().unwrap_or_default());
+        }
+        let client = Client::builder().no_proxy().build()?;
+        let receipt = patiently("put", async || self.attempt(&client).await).await?;
+        print_json(&receipt)
+    }
+
+    /// Sends the file; the receipt.
+    async fn attempt(&self, client: &Client) -> anyhow::Result<Value> {
         let file = tokio::fs::File::open(&self.path).await.with_context(|| format!("open {}", self.path.display()))?;
         let metadata = file.metadata().await.with_context(|| format!("read {}", self.path.display()))?;
         if !metadata.is_file() {
             bail!("{} is not a file", self.path.display());
         }
         let size = metadata.len();
-        let client = Client::builder().no_proxy().build()?;
         let begun = match self.resume_key(&metadata) {
-            Some(key) => Some(self.begin(&client, key, size).await?),
+            Some(key) => Some(self.begin(client, key, size).await?),
             None => None,
         };
         let progress = Progress::start("put", size, begun.as_ref().map_or(0, |begun| begun.received));
@@ -68,17 +79,17 @@ impl PutArgs {
                 counter.add(chunk.len());
             }
         });
-        let sending = self.request(&client, begun.as_ref(), size).body(reqwest::Body::wrap_stream(body)).send();
+        let sending = self.request(client, begun.as_ref(), size).body(reqwest::Body::wrap_stream(body)).send();
         let receipt = async {
             let response = sending.await.map_err(|error| self.broken_off(error, begun.as_ref()))?;
             success(response).await?.json::<Value>().await.map_err(|error| self.broken_off(error, begun.as_ref()))
         };
         let receipt = tokio::select! {
             receipt = receipt => receipt?,
-            never = self.watch(&client, begun.as_ref(), &progress) => match never {},
+            never = self.watch(client, begun.as_ref(), &progress) => match never {},
         };
         progress.finish();
-        print_json(&receipt)
+        Ok(receipt)
     }
 
     /// The same for the same file stored in the same way, so that a second attempt goes on where the first broke off.
@@ -89,7 +100,7 @@ impl PutArgs {
         }
         let path = std::fs::canonicalize(&self.path).ok()?;
         let modified = metadata.modified().ok()?;
-        let terms = (&self.profile, self.lease_epochs, &self.media_type);
+        let terms = (self.label(), &self.profile, self.lease_epochs, &self.media_type);
         let what = format!("{path:?} {} {modified:?} {terms:?}", metadata.len());
         Some(blake3::hash(what.as_bytes()).to_hex().to_string())
     }

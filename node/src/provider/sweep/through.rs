@@ -63,6 +63,13 @@ impl RecordedThrough {
     }
 }
 
+/// The highest block whose records any provider believed of those that have a folder in `pieces`, and its file.
+pub fn recorded_through(pieces: &Path) -> Option<(PathBuf, Height)> {
+    let folders = fs::read_dir(pieces).ok()?.filter_map(Result::ok);
+    let kept = folders.map(|folder| RecordedThrough::new(&folder.path()));
+    kept.filter_map(|kept| Some((kept.path.clone(), kept.height?))).max_by_key(|(_, height)| *height)
+}
+
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "tests fail by panicking")]
 mod tests {
