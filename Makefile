@@ -14,7 +14,7 @@ testnet: deps
 # The layer that plays a power cut is preloaded, not linked, so that cargo does not build it for a test by itself.
 test: deps
 	cargo build --release --locked --package power-cut
-	cargo test --release --locked --workspace
+	cargo test --release --locked --workspace --no-fail-fast
 
 fmt:
 	cargo fmt --all --check
