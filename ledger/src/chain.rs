@@ -84,6 +84,16 @@ impl Ledger {
         Ok(Self { inner: Arc::new(Inner { database, genesis: first.hash, tip, writer: Mutex::new(false) }) })
     }
 
+    /// The last block of the ledger in `path`, which is looked at and not written; none if there is no ledger.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub fn head_in(path: &Path, genesis: &Genesis) -> Result<Option<Head>, OpenError> {
+        let Some(database) = Database::open_to_read(path)? else { return Ok(None) };
+        let height = check_chain(&database, path, Self::genesis_hash_of(genesis)?)?;
+        height.map(|height| read_head(&database, path, height)).transpose()
+    }
+
     /// Hash of the block 0 that `genesis` makes: the name of its chain. Nothing is read or written.
     ///
     /// # Errors

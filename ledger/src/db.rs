@@ -37,6 +37,16 @@ pub struct Database {
     db: DB,
 }
 
+/// Whether there is a database in the folder.
+fn is_begun(path: &Path) -> Result<bool, OpenError> {
+    let is_begun = path.join(CURRENT).exists();
+    if !is_begun && holds_rows(path)? {
+        let what = format!("its file {CURRENT} is missing");
+        return Err(OpenError::Corrupt { path: path.to_owned(), what });
+    }
+    Ok(is_begun)
+}
+
 /// Whether a database was at work in the folder: it makes its first log or table once it has a [`CURRENT`].
 fn holds_rows(path: &Path) -> Result<bool, OpenError> {
     let listed = std::fs::read_dir(path).and_then(|entries| entries.collect::<std::io::Result<Vec<_>>>());
@@ -49,26 +59,19 @@ impl Database {
     /// Opens the database in `path` and makes what is missing.
     pub fn open(path: &Path) -> Result<Self, OpenError> {
         std::fs::create_dir_all(path).map_err(|source| OpenError::Folder { path: path.to_owned(), source })?;
-        if !path.join(CURRENT).exists() && holds_rows(path)? {
-            // RocksDB would begin a database anew, and delete what is there.
-            let what = format!("its file {CURRENT} is missing");
-            return Err(OpenError::Corrupt { path: path.to_owned(), what });
+        // Without it RocksDB would begin a database anew, and delete what is there.
+        is_begun(path)?;
+        let db = DB::open_cf_descriptors(&database_options(), path, families());
+        Ok(Self { db: db.map_err(|error| not_opened(path, error))? })
+    }
+
+    /// Opens the database in `path` and writes nothing to it; none if there is none.
+    pub fn open_to_read(path: &Path) -> Result<Option<Self>, OpenError> {
+        if !path.is_dir() || !is_begun(path)? {
+            return Ok(None);
         }
-        let cache = Cache::new_lru_cache(CACHE_BYTES);
-        let families =
-            tables::ALL.iter().map(|(name, shape)| ColumnFamilyDescriptor::new(*name, family_options(*shape, &cache)));
-        match DB::open_cf_descriptors(&database_options(), path, families) {
-            Ok(db) => Ok(Self { db }),
-            Err(error) => {
-                let source = DatabaseError::from(error);
-                let path = path.to_owned();
-                Err(if source.is_lock() && !source.is_damage() {
-                    OpenError::Locked { path }
-                } else {
-                    OpenError::Database { path, source }
-                })
-            }
-        }
+        let db = DB::open_cf_descriptors_read_only(&database_options(), path, families(), false);
+        Ok(Some(Self { db: db.map_err(|error| not_opened(path, error))? }))
     }
 
     fn family<K, V>(&self, table: &Table<K, V>) -> &ColumnFamily {
@@ -198,6 +201,20 @@ impl Batch<'_> {
         let mut options = WriteOptions::default();
         options.set_sync(true);
         Ok(self.database.db.write_opt(self.batch, &options)?)
+    }
+}
+
+fn families() -> impl Iterator<Item = ColumnFamilyDescriptor> {
+    let cache = Cache::new_lru_cache(CACHE_BYTES);
+    tables::ALL.iter().map(move |(name, shape)| ColumnFamilyDescriptor::new(*name, family_options(*shape, &cache)))
+}
+
+fn not_opened(path: &Path, error: rocksdb::Error) -> OpenError {
+    let (path, source) = (path.to_owned(), DatabaseError::from(error));
+    if source.is_lock() && !source.is_damage() {
+        OpenError::Locked { path }
+    } else {
+        OpenError::Database { path, source }
     }
 }
 

@@ -39,6 +39,13 @@ impl DatabaseError {
     }
 }
 
+/// What to do about damage that nothing was known of when the node started.
+const ADVICE: &str = "stop the node and put the ledger's folder back as it was last";
+
+fn advice(source: &DatabaseError) -> String {
+    if source.is_damage() { format!(", a file is damaged; {ADVICE}") } else { String::new() }
+}
+
 /// Why a ledger cannot be opened.
 #[derive(Debug, Error)]
 pub enum OpenError {
@@ -112,7 +119,7 @@ pub enum OpenError {
 #[derive(Debug, Error)]
 pub enum LedgerError {
     /// RocksDB refused to read.
-    #[error("family {family} cannot be read")]
+    #[error("family {family} cannot be read{}", advice(source))]
     Read {
         /// The column family.
         family: &'static str,
@@ -133,7 +140,7 @@ pub enum LedgerError {
     #[error("an earlier write failed; the ledger must be opened anew")]
     Failed,
     /// A stored row is not what was written.
-    #[error("a row of family {family} is corrupt: {what}")]
+    #[error("a row of family {family} is corrupt: {what}; {ADVICE}")]
     Corrupt {
         /// The column family.
         family: &'static str,

@@ -1,6 +1,6 @@
 //! The folders of a node: `BASE/chains/ID/{ledger,pieces,consensus,keystore,network,spool,uploads,cache}`.
 
-use std::fs::{self, File};
+use std::fs::{self, File, TryLockError};
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -58,6 +58,22 @@ impl BasePath {
     pub fn existing(base: Option<&Path>, chain_id: &str) -> anyhow::Result<Option<Self>> {
         let is_there = chain_in(&root_of(base)?, chain_id).is_dir();
         is_there.then(|| Self::open(base, false, chain_id)).transpose()
+    }
+
+    /// What is there already, to be looked at and not written; none if this chain has no folder in `base`.
+    pub fn to_read(base: Option<&Path>, chain_id: &str) -> anyhow::Result<Option<Self>> {
+        let root = root_of(base)?;
+        let chain = chain_in(&root, chain_id);
+        let lock_path = chain.join("lock");
+        let lock = match File::open(&lock_path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            lock => lock.with_context(|| format!("read {}", lock_path.display()))?,
+        };
+        match lock.try_lock_shared() {
+            Ok(()) => Ok(Some(Self { root, chain, _lock: lock, _temporary: None })),
+            Err(TryLockError::WouldBlock) => Err(InUse(root).into()),
+            Err(TryLockError::Error(error)) => Err(error).with_context(|| format!("lock {}", lock_path.display())),
+        }
     }
 
     /// Where a chain's secrets are kept, whether or not a node runs there.

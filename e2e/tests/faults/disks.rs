@@ -31,6 +31,22 @@ fn a_base_path_that_cannot_be_written_is_refused_with_73_and_named() {
 }
 
 #[test]
+fn a_chain_on_a_disk_that_is_read_only_can_be_looked_at() {
+    let network = Network::dev().unwrap();
+    let base = network.base().canonicalize().unwrap();
+    network.start().unwrap().kill().unwrap();
+    let power = PowerCut::over(&base).unwrap();
+    power.read_only(Some(&base)).unwrap();
+    let mut look = std::process::Command::new(e2e::node_binary());
+    look.args(["chain-info", "--chain", "dev", "--output", "json", "--base-path"]).arg(&base);
+    let output = power.watch(&mut look).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{said}");
+    let info: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert!(info["height"].is_u64(), "{info}");
+}
+
+#[test]
 fn a_second_node_on_one_base_path_is_refused_with_75() {
     let network = Network::dev().unwrap();
     let _first = network.start().unwrap();

@@ -1,6 +1,6 @@
 //! `node chain-info`: which chain a spec makes, and how far this machine has it.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use chain_spec::ChainSpec;
 use clap::Args;
@@ -58,7 +58,7 @@ impl ChainInfoArgs {
     pub fn run(self) -> anyhow::Result<()> {
         let spec = ChainSpec::load(&self.chain)?;
         let genesis_hash = format!("0x{}", Ledger::genesis_hash_of(&spec.genesis())?);
-        let (ledger, head) = match BasePath::existing(self.base_path.as_deref(), &spec.id) {
+        let (ledger, head) = match BasePath::to_read(self.base_path.as_deref(), &spec.id) {
             Ok(base) => self.read(&spec, base)?,
             Err(error) if error.is::<InUse>() => {
                 ("a running node has it: ask that node for chain_getHeader, or stop it".to_owned(), None)
@@ -69,17 +69,10 @@ impl ChainInfoArgs {
     }
 
     fn read(&self, spec: &ChainSpec, base: Option<BasePath>) -> anyhow::Result<(String, Option<HeadInfo>)> {
-        // Opening makes a ledger where there is none, which looking must not do.
-        let Some(base) = base.filter(|base| is_there(&base.ledger())) else {
-            return Ok(("nothing is here yet".to_owned(), None));
-        };
+        let nothing = || ("nothing is here yet".to_owned(), None);
+        let Some(base) = base else { return Ok(nothing()) };
         let path = base.ledger();
-        let ledger = Ledger::open(&path, &spec.genesis()).map_err(|error| not_opened(error, &self.chain, &base))?;
-        Ok((path.display().to_string(), Some(HeadInfo::of(&ledger.head()))))
+        let head = Ledger::head_in(&path, &spec.genesis()).map_err(|error| not_opened(error, &self.chain, &base))?;
+        Ok(head.map_or_else(nothing, |head| (path.display().to_string(), Some(HeadInfo::of(&head)))))
     }
-}
-
-/// RocksDB names its newest manifest here.
-fn is_there(ledger: &Path) -> bool {
-    ledger.join("CURRENT").is_file()
 }
