@@ -269,6 +269,17 @@ impl Node {
         url.next_back().context("the node serves no metrics")
     }
 
+    /// A counter or gauge, by its name and labels as they are served.
+    ///
+    /// # Errors
+    /// If the node serves no metrics, or none of this name.
+    pub async fn metric(&self, name: &str) -> anyhow::Result<u64> {
+        let url = format!("{}/metrics", self.metrics_url()?);
+        let text = self.http.get(url).timeout(DEADLINE).send().await?.text().await?;
+        let value = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+        Ok(value.with_context(|| format!("no {name} in {text}"))?.parse()?)
+    }
+
     /// Calls a method; the result, or the error object.
     ///
     /// # Errors

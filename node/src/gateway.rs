@@ -32,7 +32,7 @@ use futures::{FutureExt, StreamExt};
 use parking_lot::Mutex;
 use pieces::{ContentHash, MediaType};
 use rpc::ApiError;
-use rpc::ports::{ByteStream, Upload};
+use rpc::ports::{Announced, ByteStream, Upload};
 use rpc::types::{SubmitOptions, UploadStatus};
 use runtime::crypto::{AccountId, KeyPair};
 use runtime::types::Profile;
@@ -139,14 +139,20 @@ impl Gateway {
         &self,
         body: ByteStream,
         options: SubmitOptions,
-        size: Option<u64>,
+        announced: Announced,
     ) -> Result<Upload, ApiError> {
         let inner = self.inner.clone();
         let traffic = inner.parts.traffic.clone();
         let body = body.inspect(move |chunk| traffic.receive(chunk.as_ref().map_or(0, bytes::Bytes::len))).boxed();
         if options.resume_key.is_some() {
-            return inner.submit_kept(body, options, size).await;
+            return inner.submit_kept(body, options, announced).await;
         }
+        if announced.offset > 0 {
+            return Err(ApiError::BadParams(
+                "resumeKey: nothing is here that the rest of a file could go behind".into(),
+            ));
+        }
+        let size = announced.size;
         let order = inner.order(&options)?;
         inner.check_announced(&inner.parts.spool, &order.profile.code, size)?;
         let id = new_id()?;

@@ -13,7 +13,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use futures::future::BoxFuture;
 use futures::stream::BoxStream;
-use pieces::FileId;
+use pieces::{ContentHash, FileId};
 use runtime::crypto::AccountId;
 use runtime::light::Proof;
 use runtime::types::{
@@ -32,6 +32,17 @@ use crate::types::{
 
 /// Bytes of a body or a file as they come. An `Err` is the last item and says why there is no more.
 pub type ByteStream = BoxStream<'static, Result<Bytes, ApiError>>;
+
+/// What a client says of a body before it comes.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Announced {
+    /// Bytes of the whole file.
+    pub size: Option<u64>,
+    /// Bytes of the file before the body, which are here already; none but with a resume key.
+    pub offset: u64,
+    /// Hash of those bytes as the client has them.
+    pub prefix: Option<ContentHash>,
+}
 
 /// Everything behind the API.
 #[derive(Clone)]
@@ -64,12 +75,12 @@ pub trait Storage: Send + Sync + 'static {
     /// Takes a body and starts to store it. The work goes on by itself: dropping the [`Upload`] does not end it, only
     /// an `Err` in `body` does (the client went away, or sent more than is allowed); that error comes back from
     /// [`Upload::receipt`] with its code and text. A body with a resume key may go on where an earlier one broke off:
-    /// it begins at the first byte all the same. `size` is what the client announced.
+    /// what it sends again must be the same bytes.
     ///
     /// # Errors
-    /// `BadParams` for a profile that the chain does not list, `NotPermitted` for an account whose key the node lacks,
+    /// `BadParams` for a profile that the chain does not list, or bytes before the body that are not here or are others, `NotPermitted` for an account whose key the node lacks,
     /// `Full`, `TryAgain`.
-    async fn submit(&self, body: ByteStream, options: SubmitOptions, size: Option<u64>) -> Result<Upload, ApiError>;
+    async fn submit(&self, body: ByteStream, options: SubmitOptions, announced: Announced) -> Result<Upload, ApiError>;
 
     /// Where the pieces are, as JSON: many may ask for the same file. `query.limit` is within 1..=64 here.
     ///

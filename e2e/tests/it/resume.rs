@@ -84,6 +84,35 @@ async fn an_upload_goes_on_after_sigkill_without_sending_finished_segments_again
 }
 
 #[tokio::test]
+async fn the_rest_of_a_file_is_taken_as_curl_sends_it_and_nothing_else_is() {
+    let network = Network::dev().unwrap();
+    let node = network.start().unwrap();
+    let data = bytes(5, 3_000_000);
+    let (id, _) = begin(&node, data.len(), "k").await;
+    send(&node, &id, &data, 0, 2_000_000).await;
+    let rest = async |key: &str, from: usize, prefix: &[u8]| {
+        let path = format!("/v1/files?resumeKey={key}&prefixHash=0x{}", pieces::ContentHash::of(prefix));
+        let put = node.http(Method::PUT, &path).header("content-range", format!("bytes {from}-2999999/3000000"));
+        put.body(data[from..].to_vec()).send().await.unwrap()
+    };
+    // Behind what is here; of a file with another beginning; of one that never began.
+    let refusals = [("k", 2_000_001, "2000000"), ("k", 1_500_000, "prefixHash"), ("l", 2_000_000, "content-range")];
+    for (key, from, named) in refusals {
+        let refused = rest(key, from, b"other").await;
+        assert_eq!(refused.status(), 400);
+        let refused: Value = refused.json().await.unwrap();
+        assert_eq!(refused["error"]["code"], -32602);
+        assert!(refused["error"]["message"].as_str().unwrap().contains(named), "{refused}");
+    }
+    assert_eq!(status(&node, &id).await["received"], 2_000_000);
+    // It may begin before the end of what is here.
+    let stored = rest("k", 1_500_000, &data[..1_500_000]).await;
+    assert_eq!(stored.status(), 201);
+    let receipt: Value = stored.json().await.unwrap();
+    assert!(download(&node, &receipt["fileId"]).await == data);
+}
+
+#[tokio::test]
 async fn an_upload_whose_bytes_are_all_here_is_recorded_after_sigkill_and_paid_once() {
     let network = Network::dev().unwrap();
     let data = bytes(2, 3_000_000);

@@ -143,11 +143,7 @@ impl World {
 
     /// A counter or gauge, by its name and labels as they are served.
     pub async fn metric(&mut self, index: usize, name: &str) -> u64 {
-        let url = self.node(index).metrics_url().unwrap().to_owned();
-        let client = reqwest::Client::builder().no_proxy().build().unwrap();
-        let text = client.get(format!("{url}/metrics")).send().await.unwrap().text().await.unwrap();
-        let value = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
-        value.unwrap_or_else(|| panic!("no {name} in {text}")).parse().unwrap()
+        self.node(index).metric(name).await.unwrap()
     }
 
     /// As [`submit`](Self::submit), for larger files.

@@ -11,7 +11,7 @@ use async_trait::async_trait;
 use pieces::{ErasureCode, FileId};
 use rpc::ApiError;
 use rpc::downloads::Reader;
-use rpc::ports::{ByteStream, Retrieved, Storage, Upload};
+use rpc::ports::{Announced, ByteStream, Retrieved, Storage, Upload};
 use rpc::types::{
     ByteRange, CodeInfo, Extended, FileHealth, FileInfo, FilesQuery, LeaseInfo, LocateQuery, Located, Page, Quote,
     QuoteQuery, Released, Rendered, SubmitOptions,
@@ -83,8 +83,8 @@ impl StorageBackend {
 
 #[async_trait]
 impl Storage for StorageBackend {
-    async fn submit(&self, body: ByteStream, options: SubmitOptions, size: Option<u64>) -> Result<Upload, ApiError> {
-        self.gateway.submit(body, options, size).await
+    async fn submit(&self, body: ByteStream, options: SubmitOptions, announced: Announced) -> Result<Upload, ApiError> {
+        self.gateway.submit(body, options, announced).await
     }
 
     async fn locate(&self, file: FileId, query: LocateQuery) -> Result<Rendered<Located>, ApiError> {

@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use pieces::FileId;
 use rpc::downloads::Reader;
-use rpc::ports::{Author, ByteStream, Retrieved, Storage, Upload, Uploads};
+use rpc::ports::{Announced, Author, ByteStream, Retrieved, Storage, Upload, Uploads};
 use rpc::types::{
     ByteRange, CodeInfo, Extended, FileHealth, FileInfo, FilesQuery, LocateQuery, Located, Page, PendingInfo, Quote,
     QuoteQuery, Released, Rendered, SubmitOptions, UploadStatus,
@@ -32,8 +32,8 @@ impl<B> Synced<B> {
 
 #[async_trait]
 impl<B: Storage> Storage for Synced<B> {
-    async fn submit(&self, body: ByteStream, options: SubmitOptions, size: Option<u64>) -> Result<Upload, ApiError> {
-        self.now()?.submit(body, options, size).await
+    async fn submit(&self, body: ByteStream, options: SubmitOptions, announced: Announced) -> Result<Upload, ApiError> {
+        self.now()?.submit(body, options, announced).await
     }
 
     async fn locate(&self, file: FileId, query: LocateQuery) -> Result<Rendered<Located>, ApiError> {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime};
 
+use rpc::ports::Announced;
 use rpc::types::{SubmitOptions, UploadStage};
 use rpc::{ApiError, TryAgain};
 use runtime::crypto::AccountId;
@@ -15,7 +16,7 @@ use super::Order;
 use super::deal::Deal;
 use super::journal::Step;
 use super::upload::Job;
-use crate::spool::Writer;
+use crate::spool::{Writer, disk_error};
 
 /// An unfinished upload that nobody sends to is forgotten after this long.
 const KEPT_FOR: Duration = Duration::from_secs(24 * 60 * 60);
@@ -66,6 +67,24 @@ impl Kept {
             ))),
             None => Ok(()),
         }
+    }
+
+    /// Whether the bytes that the client does not send again are here, and are those that it has.
+    pub(super) async fn has_before(&self, Announced { offset, prefix, .. }: Announced) -> Result<(), ApiError> {
+        let here = self.job.body.growth().bytes;
+        if offset > here {
+            return Err(ApiError::BadParams(format!(
+                "content-range: the body begins at byte {offset}, but the upload goes on at byte {here}"
+            )));
+        }
+        let Some(prefix) = prefix else { return Ok(()) };
+        let body = self.job.body.clone();
+        let hashed = tokio::task::spawn_blocking(move || body.rehash(offset)).await;
+        let hashed = hashed.map_err(ApiError::internal)?.map_err(disk_error)?.finalize();
+        if hashed.as_bytes() == prefix.as_bytes() {
+            return Ok(());
+        }
+        Err(ApiError::BadParams(format!("prefixHash: resumeKey names an upload whose first {offset} bytes are others")))
     }
 
     pub(super) fn is_final(&self) -> bool {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use futures::StreamExt;
-use rpc::ports::ByteStream;
+use rpc::ports::{Announced, ByteStream};
 use rpc::{ApiError, TryAgain};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
@@ -29,15 +29,16 @@ pub(super) async fn receive(
     Ok(slot)
 }
 
-/// Takes a body whose first bytes may be here already: those must be the same.
-pub(super) async fn receive_again(mut body: ByteStream, kept: &Kept) -> Result<(), ApiError> {
+/// Takes a body that may begin within what is here already: what it sends again must be the same.
+pub(super) async fn receive_again(mut body: ByteStream, announced: Announced, kept: &Kept) -> Result<(), ApiError> {
     let mut writer = kept.writing().await?;
     if kept.is_final() {
         // There is nothing left to compare with.
         return Err(TryAgain::Overloaded("the upload ended while this client waited for it").into());
     }
+    kept.has_before(announced).await?;
     let here = kept.job.body.growth().bytes;
-    let mut offset = 0u64;
+    let mut offset = announced.offset;
     let mut received = Ok(());
     while let Some(chunk) = body.next().await {
         let mut chunk = match chunk {

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use anyhow::Context;
 use futures::FutureExt;
 use parking_lot::Mutex;
-use rpc::ports::{ByteStream, Upload};
+use rpc::ports::{Announced, ByteStream, Upload};
 use rpc::types::{Page, Receipt, SubmitOptions, UploadStage, UploadStatus};
 use rpc::{ApiError, TryAgain};
 use tokio::sync::{OwnedMutexGuard, watch};
@@ -371,21 +371,21 @@ impl Inner {
         }
     }
 
-    /// A body that begins at the first byte of an upload that is perhaps here in part.
+    /// The body of an upload that is perhaps here in part.
     pub(super) async fn submit_kept(
         self: &Arc<Self>,
         body: ByteStream,
         options: SubmitOptions,
-        size: Option<u64>,
+        announced: Announced,
     ) -> Result<Upload, ApiError> {
-        let kept = self.begin(options, size).await?;
+        let kept = self.begin(options, announced.size).await?;
         if kept.job.size.is_some() {
             self.go_on(&kept);
         }
         let (id, progress) = (kept.id(), kept.job.status.subscribe());
         let inner = self.clone();
         let task = tokio::spawn(async move {
-            match receive_again(body, &kept).await {
+            match receive_again(body, announced, &kept).await {
                 Err(error) if is_full(&error) => return Err(inner.let_go(&kept, error).await),
                 received => received?,
             }

@@ -21,7 +21,7 @@ use super::{Context, count, on, on_rendered};
 use crate::downloads::Reader;
 use crate::error::{ApiError, TryAgain};
 use crate::limits::{CALL_DATA_BYTES_MAX, CURSOR_BYTES_MAX, FILES_PAGE_DEFAULT, FILES_PAGE_MAX, LOCATE_SEGMENTS_MAX};
-use crate::ports::Retrieved;
+use crate::ports::{Announced, Retrieved};
 use crate::types::{
     ByteRange, FileInfo, FilesQuery, LocateQuery, Located, Page, Quote, QuoteQuery, Receipt, Rendered, RetrievedData,
     SubmitOptions,
@@ -47,7 +47,8 @@ async fn submit(context: Arc<Context>, params: SubmitParams) -> Result<Receipt, 
     let options = normal(options.unwrap_or_default().0)?;
     let size = count(bytes.len());
     let body = stream::once(async move { Ok(bytes) }).boxed();
-    let submitted = timeout_at(deadline, context.backend.storage.submit(body, options, Some(size))).await;
+    let announced = Announced { size: Some(size), ..Announced::default() };
+    let submitted = timeout_at(deadline, context.backend.storage.submit(body, options, announced)).await;
     let Ok(upload) = submitted else {
         return Err(TryAgain::Overloaded("the gateway did not take the upload in time").into());
     };

@@ -14,7 +14,7 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use futures::{StreamExt, stream};
-use pieces::{FileId, MediaType};
+use pieces::{ContentHash, FileId, MediaType};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use tokio::sync::oneshot;
@@ -23,10 +23,10 @@ use tokio::time::sleep;
 use super::body::{self, Intake, Source};
 use super::error::refusal;
 use super::headers::{attachment, file_name, names_tag, text};
-use super::range::{Wanted, wanted};
+use super::range::{Wanted, rest_of, wanted};
 use crate::api::{Context, storage};
 use crate::error::{ApiError, TryAgain};
-use crate::ports::{ByteStream, Upload};
+use crate::ports::{Announced, ByteStream, Upload};
 use crate::types::{ByteRange, FileInfo, FileName, LocateQuery, Receipt, ResumeKey, SubmitOptions};
 
 /// What curl says of any bytes: nothing.
@@ -42,6 +42,7 @@ struct UploadQuery {
     profile: Option<String>,
     lease_epochs: Option<u32>,
     resume_key: Option<ResumeKey>,
+    prefix_hash: Option<ContentHash>,
 }
 
 #[derive(Deserialize)]
@@ -54,12 +55,12 @@ struct DownloadQuery {
 pub(super) async fn upload(State(context): State<Arc<Context>>, request: Request) -> Response {
     let (parts, body) = request.into_parts();
     let source = Source::new(body, &parts.headers, context.stopping.clone());
-    let (options, size, intake) = match prepare(&context, &parts.uri, &parts.headers).await {
+    let (options, announced, intake) = match prepare(&context, &parts.uri, &parts.headers).await {
         Ok(prepared) => prepared,
         Err(error) => return error.into_response(),
     };
     let (stream, until_ended) = body::incoming(source, intake);
-    match store(&context, stream, options, size, until_ended).await {
+    match store(&context, stream, options, announced, until_ended).await {
         Ok(receipt) => created(&receipt),
         Err(error) => error.into_response(),
     }
@@ -70,20 +71,42 @@ async fn prepare(
     context: &Context,
     uri: &Uri,
     headers: &HeaderMap,
-) -> Result<(SubmitOptions, Option<u64>, Intake), ApiError> {
-    let options = options(uri, headers)?;
+) -> Result<(SubmitOptions, Announced, Intake), ApiError> {
+    let query: UploadQuery = query(uri)?;
+    let announced = announced(&query, headers)?;
+    let options = options(query, headers)?;
     let limit = context.backend.storage.file_bytes_max(options.profile.as_deref()).await?;
-    let length = text(headers, &CONTENT_LENGTH)?.and_then(|length| length.parse::<u64>().ok());
-    if length.is_some_and(|length| length > limit) {
+    if announced.size.is_some_and(|size| size > limit) {
         return Err(ApiError::TooLarge { what: "the file", limit });
     }
     let counted = context.uploads.reserve(context.limits.upload_window_bytes.into())?;
     let (idle, rate) = (context.limits.upload_idle, context.limits.upload_rate);
-    Ok((options, length, Intake { limit, idle, rate, counted }))
+    Ok((options, announced, Intake { limit, idle, rate, counted }))
 }
 
-fn options(uri: &Uri, headers: &HeaderMap) -> Result<SubmitOptions, ApiError> {
-    let UploadQuery { profile, lease_epochs, resume_key } = query(uri)?;
+/// Which bytes of which file come. A body with a `Content-Range` is the rest of a file, as curl's `-C` sends it.
+fn announced(query: &UploadQuery, headers: &HeaderMap) -> Result<Announced, ApiError> {
+    let length = text(headers, &CONTENT_LENGTH)?.and_then(|length| length.parse::<u64>().ok());
+    let Some(rest) = text(headers, &CONTENT_RANGE)? else {
+        return match query.prefix_hash {
+            Some(_) => Err(ApiError::BadParams("prefixHash: needs the content-range of what comes behind it".into())),
+            None => Ok(Announced { size: length, ..Announced::default() }),
+        };
+    };
+    let (offset, size) = rest_of(rest)?;
+    if query.resume_key.is_none() {
+        return Err(ApiError::BadParams(
+            "content-range: needs the resumeKey of the upload that it goes on with".into(),
+        ));
+    }
+    if length.is_some_and(|length| offset.checked_add(length) != Some(size)) {
+        return Err(ApiError::BadParams("content-range: content-length is another".into()));
+    }
+    Ok(Announced { size: Some(size), offset, prefix: query.prefix_hash })
+}
+
+fn options(query: UploadQuery, headers: &HeaderMap) -> Result<SubmitOptions, ApiError> {
+    let UploadQuery { profile, lease_epochs, resume_key, prefix_hash: _ } = query;
     let media_type = match text(headers, &CONTENT_TYPE)?.map(str::trim) {
         Some(media_type) if !SAYS_NOTHING.iter().any(|nothing| nothing.eq_ignore_ascii_case(media_type)) => {
             let parsed = media_type.parse::<MediaType>();
@@ -104,10 +127,10 @@ async fn store(
     context: &Context,
     stream: ByteStream,
     options: SubmitOptions,
-    size: Option<u64>,
+    announced: Announced,
     until_ended: oneshot::Receiver<()>,
 ) -> Result<Receipt, ApiError> {
-    let Upload { id, progress, receipt } = context.backend.storage.submit(stream, options, size).await?;
+    let Upload { id, progress, receipt } = context.backend.storage.submit(stream, options, announced).await?;
     let too_late = async {
         // Its sender is never used, only dropped.
         let _ = until_ended.await;

@@ -1,5 +1,6 @@
-//! `Range`, as RFC 9110 section 14 reads it: one range of bytes, or none.
+//! `Range` and `Content-Range`, as RFC 9110 section 14 reads them: one range of bytes, or none.
 
+use crate::error::ApiError;
 use crate::types::ByteRange;
 
 /// What a request asks for.
@@ -28,6 +29,25 @@ pub(super) fn wanted(header: &str, size: u64) -> Wanted {
         (Some(Position::At(first)), Some(Position::Absent)) => from_to(first, u64::MAX, size),
         (Some(Position::At(first)), Some(Position::At(last))) if first <= last => from_to(first, last, size),
         _ => Wanted::Whole,
+    }
+}
+
+/// Reads a `Content-Range` of a body that ends where the file ends, `bytes FIRST-LAST/SIZE`: its first byte and the size.
+///
+/// # Errors
+/// `BadParams` for anything else.
+pub(super) fn rest_of(header: &str) -> Result<(u64, u64), ApiError> {
+    let parse = || {
+        let (first, behind) = header.trim().strip_prefix("bytes ")?.split_once('-')?;
+        let (last, size) = behind.split_once('/')?;
+        let [first, last, size] = [first, last, size].map(|number| number.parse::<u64>().ok());
+        Some((first?, last?, size?))
+    };
+    match parse() {
+        Some((first, last, size)) if first <= last && last.checked_add(1) == Some(size) => Ok((first, size)),
+        _ => Err(ApiError::BadParams(
+            "content-range: is written bytes FIRST-LAST/SIZE, and the last byte is that of the file".into(),
+        )),
     }
 }
 

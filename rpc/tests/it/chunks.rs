@@ -6,7 +6,7 @@ use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use futures::{FutureExt, StreamExt, stream};
 use rpc::ApiError;
-use rpc::ports::{Storage, Upload, Uploads};
+use rpc::ports::{Announced, Storage, Upload, Uploads};
 use rpc::types::{Page, SubmitOptions, UploadStage, UploadStatus};
 use serde_json::json;
 use tokio::sync::watch;
@@ -58,7 +58,7 @@ impl Uploads for Memory {
             (kept.options.clone(), kept.bytes.clone())
         };
         let body = stream::once(async { Ok(Bytes::from(bytes)) }).boxed();
-        let receipt = self.submit(body, options, None).await?.receipt.await?;
+        let receipt = self.submit(body, options, Announced::default()).await?.receipt.await?;
         let kept = self.uploads.lock().unwrap();
         let status = &kept.get(id).ok_or_else(|| none(id))?.status;
         status.send_modify(|status| (status.stage, status.result) = (UploadStage::Final, Some(receipt.clone())));

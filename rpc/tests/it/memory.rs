@@ -46,6 +46,7 @@ pub struct Memory {
     pub uploads: Mutex<BTreeMap<String, crate::chunks::Kept>>,
     /// Options of the last upload.
     pub last_options: Mutex<Option<SubmitOptions>>,
+    pub last_announced: Mutex<Option<rpc::ports::Announced>>,
     /// How a file's stream ends, if not well.
     pub broken: Mutex<BTreeMap<FileId, Break>>,
     /// What `System::health` says.
@@ -61,6 +62,7 @@ impl Default for Memory {
         Self {
             files: Mutex::default(),
             last_options: Mutex::default(),
+            last_announced: Mutex::default(),
             broken: Mutex::default(),
             health: Mutex::default(),
             head: watch::Sender::new(HEAD),
@@ -153,9 +155,10 @@ impl Storage for Memory {
         &self,
         body: rpc::ports::ByteStream,
         options: SubmitOptions,
-        _size: Option<u64>,
+        announced: rpc::ports::Announced,
     ) -> Result<Upload, ApiError> {
         *self.last_options.lock().unwrap() = Some(options.clone());
+        *self.last_announced.lock().unwrap() = Some(announced);
         let profile = options.profile.clone().unwrap_or_else(|| "dev".into());
         if let Some(refusal) = refusal(&profile) {
             return Err(refusal);

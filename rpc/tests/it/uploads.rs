@@ -39,6 +39,38 @@ async fn a_body_becomes_a_file_and_a_receipt() {
 }
 
 #[tokio::test]
+async fn the_rest_of_a_file_says_where_it_begins_and_what_comes_before_it() {
+    let world = World::start().await;
+    let hash = "ab".repeat(32);
+    let path = world.url(&format!("/v1/files?resumeKey=k&prefixHash=0x{hash}"));
+    let put = world.http.put(path).header("content-range", "bytes 7-11/12").body("hello");
+    assert_eq!(put.send().await.unwrap().status(), 201);
+    let announced = world.memory.last_announced.lock().unwrap().take().unwrap();
+    assert_eq!((announced.size, announced.offset), (Some(12), 7));
+    assert_eq!(announced.prefix.unwrap().to_string(), hash);
+
+    let table = [
+        ("?resumeKey=k", "bytes 7-10/12", "content-range"),
+        ("?resumeKey=k", "bytes 6-11/12", "content-length"),
+        ("?resumeKey=k", "7-11", "content-range"),
+        ("", "bytes 7-11/12", "resumeKey"),
+        ("?resumeKey=k&prefixHash=0xab", "bytes 7-11/12", "prefixHash"),
+        ("?resumeKey=k&prefixHash=0xHASH", "", "content-range"),
+    ];
+    for (query, range, named) in table {
+        let path = world.url(&format!("/v1/files{}", query.replace("HASH", &hash)));
+        let mut put = world.http.put(path).body("hello");
+        if !range.is_empty() {
+            put = put.header("content-range", range);
+        }
+        let (status, refused) = http_refusal(put.send().await.unwrap()).await;
+        assert_eq!((status, refused.code), (400, -32602), "{query} {range}: {}", refused.message);
+        assert!(refused.message.contains(named), "{query} {range}: {}", refused.message);
+    }
+    assert!(world.memory.last_announced.lock().unwrap().is_none(), "the gateway never heard of those");
+}
+
+#[tokio::test]
 async fn what_curl_says_by_itself_says_nothing() {
     let world = World::start().await;
     for media_type in ["application/x-www-form-urlencoded", "Application/Octet-Stream", ""] {

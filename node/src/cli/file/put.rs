@@ -9,6 +9,7 @@ use futures::StreamExt;
 use reqwest::Client;
 use rpc::types::FileName;
 use serde_json::{Map, Value, json};
+use tokio::io::AsyncReadExt;
 use tokio::time::MissedTickBehavior;
 use tokio_util::io::ReaderStream;
 
@@ -18,6 +19,8 @@ use super::{CHUNK_BYTES, Remote, print_json, success};
 
 /// Smaller files are sent again from their beginning.
 const RESUMABLE_FROM_BYTES: u64 = 16 * 1024 * 1024;
+/// Read and hashed at once.
+const HASH_BYTES: usize = 1024 * 1024;
 /// How often the node is asked how far it is.
 const ASK_EVERY: Duration = Duration::from_millis(300);
 
@@ -49,6 +52,13 @@ struct Begun {
     received: u64,
 }
 
+/// What is still to be sent of a file.
+struct Rest {
+    offset: u64,
+    /// Hash of the bytes before it.
+    prefix: blake3::Hash,
+}
+
 impl PutArgs {
     pub(super) async fn run(self) -> anyhow::Result<()> {
         if let Some(Err(error)) = self.label().map(|label| FileName::try_from(label.to_owned())) {
@@ -61,7 +71,8 @@ impl PutArgs {
 
     /// Sends the file; the receipt.
     async fn attempt(&self, client: &Client) -> anyhow::Result<Value> {
-        let file = tokio::fs::File::open(&self.path).await.with_context(|| format!("open {}", self.path.display()))?;
+        let mut file =
+            tokio::fs::File::open(&self.path).await.with_context(|| format!("open {}", self.path.display()))?;
         let metadata = file.metadata().await.with_context(|| format!("read {}", self.path.display()))?;
         if !metadata.is_file() {
             bail!("{} is not a file", self.path.display());
@@ -71,6 +82,10 @@ impl PutArgs {
             Some(key) => Some(self.begin(client, key, size).await?),
             None => None,
         };
+        let rest = match &begun {
+            Some(begun) if begun.received > 0 => Some(rest(&mut file, begun.received, size).await?),
+            _ => None,
+        };
         let progress = Progress::start("put", size, begun.as_ref().map_or(0, |begun| begun.received));
         // What the node has counts where it can be asked, else what was sent.
         let counter = begun.is_none().then(|| progress.clone());
@@ -79,7 +94,8 @@ impl PutArgs {
                 counter.add(chunk.len());
             }
         });
-        let sending = self.request(client, begun.as_ref(), size).body(reqwest::Body::wrap_stream(body)).send();
+        let sending =
+            self.request(client, begun.as_ref(), rest.as_ref(), size).body(reqwest::Body::wrap_stream(body)).send();
         let receipt = async {
             let response = sending.await.map_err(|error| self.broken_off(error, begun.as_ref()))?;
             success(response).await?.json::<Value>().await.map_err(|error| self.broken_off(error, begun.as_ref()))
@@ -142,8 +158,19 @@ impl PutArgs {
         Ok(Begun { upload, resume_key, received })
     }
 
-    fn request(&self, client: &Client, begun: Option<&Begun>, size: u64) -> reqwest::RequestBuilder {
-        let mut request = client.put(self.remote.url("/v1/files")).header("content-length", size);
+    fn request(
+        &self,
+        client: &Client,
+        begun: Option<&Begun>,
+        rest: Option<&Rest>,
+        size: u64,
+    ) -> reqwest::RequestBuilder {
+        let offset = rest.map_or(0, |rest| rest.offset);
+        let request = client.put(self.remote.url("/v1/files"));
+        let mut request = request.header("content-length", size.saturating_sub(offset));
+        if offset > 0 {
+            request = request.header("content-range", format!("bytes {offset}-{}/{size}", size.saturating_sub(1)));
+        }
         if let Some(media_type) = &self.media_type {
             request = request.header("content-type", media_type);
         }
@@ -155,6 +182,7 @@ impl PutArgs {
             self.profile.as_ref().map(|profile| ("profile", profile.clone())),
             self.lease_epochs.map(|epochs| ("leaseEpochs", epochs.to_string())),
             begun.map(|begun| ("resumeKey", begun.resume_key.clone())),
+            rest.map(|rest| ("prefixHash", format!("0x{}", rest.prefix.to_hex()))),
         ];
         request.query(&query.into_iter().flatten().collect::<Vec<_>>())
     }
@@ -173,6 +201,21 @@ impl PutArgs {
             }
         }
     }
+}
+
+/// Reads the file up to where the node goes on, so that the node can tell whether it has the same bytes.
+async fn rest(file: &mut tokio::fs::File, received: u64, size: u64) -> anyhow::Result<Rest> {
+    // A body of no bytes has no range; the last byte is sent again instead.
+    let offset = received.min(size.saturating_sub(1));
+    let (mut hasher, mut buffer, mut left) = (blake3::Hasher::new(), vec![0; HASH_BYTES], offset);
+    while left > 0 {
+        let count = usize::try_from(left).unwrap_or(usize::MAX).min(HASH_BYTES);
+        let part = buffer.get_mut(..count).unwrap_or_default();
+        file.read_exact(part).await.context("read the file")?;
+        hasher.update(part);
+        left = left.saturating_sub(u64::try_from(count).unwrap_or(left));
+    }
+    Ok(Rest { offset, prefix: hasher.finalize() })
 }
 
 /// How many pieces have a holder's word, once there are some.

@@ -1,6 +1,6 @@
-//! One table for the grammar of ranges.
+//! A table each for the grammar of ranges, and of what a body says it is.
 
-use super::{Wanted, wanted};
+use super::{Wanted, rest_of, wanted};
 use crate::types::ByteRange;
 
 #[test]
@@ -36,5 +36,29 @@ fn ranges_are_read_as_the_rfc_says() {
     ];
     for (header, size, expected) in table {
         assert_eq!(wanted(header, size), expected, "{header:?} of {size}");
+    }
+}
+
+#[test]
+fn the_rest_of_a_file_ends_where_the_file_ends() {
+    let table = [
+        ("bytes 0-9/10", Some((0, 10))),
+        ("bytes 9-9/10", Some((9, 10))),
+        (" bytes 3-9/10 ", Some((3, 10))),
+        ("bytes 0-18446744073709551614/18446744073709551615", Some((0, u64::MAX))),
+        ("bytes 0-8/10", None),
+        ("bytes 0-10/10", None),
+        ("bytes 10-9/10", None),
+        ("bytes 3-9/*", None),
+        ("bytes */10", None),
+        ("bytes=3-9/10", None),
+        ("bytes 3-9", None),
+        ("bytes -9/10", None),
+        ("bytes 3-18446744073709551615/18446744073709551616", None),
+        ("items 3-9/10", None),
+        ("", None),
+    ];
+    for (header, expected) in table {
+        assert_eq!(rest_of(header).ok(), expected, "{header:?}");
     }
 }
