@@ -1,5 +1,5 @@
 //! A network of four validators and eight providers on this machine: how long a submit takes, how fast a file goes in and
-//! comes back beside the same on the dev chain, what an idle node needs, and how fast a fresh node catches up.
+//! comes back beside the same on the dev chain, and what an idle node needs.
 
 #[allow(dead_code, reason = "other benches use the rest")]
 mod common;
@@ -7,13 +7,13 @@ mod common;
 use std::fs::read_to_string;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, ensure};
+use anyhow::Context;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
-use common::{MIB, get, mib, put, row, write_file};
+use common::{MIB, get, height, mib, put, reach, row, stop, write_file};
 use e2e::cluster::{Cluster, Part};
 use e2e::{Network, Node, bytes};
-use serde_json::{Value, json};
+use serde_json::json;
 
 const VALIDATORS: usize = 4;
 const PROVIDERS: u32 = 8;
@@ -22,8 +22,6 @@ const SUBMIT_BYTES: usize = 1_000;
 const FILE_BYTES: u64 = 256 << 20;
 /// An idle network is watched for so long.
 const WATCHED: Duration = Duration::from_secs(30);
-/// Blocks that a fresh node catches up.
-const BLOCKS: u64 = 3_000;
 
 fn main() -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
@@ -51,7 +49,7 @@ fn main() -> anyhow::Result<()> {
             Ok(())
         })
         .await?;
-        catch_up().await
+        Ok(())
     })
 }
 
@@ -76,11 +74,6 @@ async fn with_network(
     }
     measure(&nodes).await?;
     stop(nodes)
-}
-
-fn stop(nodes: Vec<Node>) -> anyhow::Result<()> {
-    nodes.iter().try_for_each(Node::ask_to_stop)?;
-    nodes.into_iter().try_for_each(|node| node.terminate().map(drop))
 }
 
 async fn submits(name: &str, nodes: &[Node]) -> anyhow::Result<()> {
@@ -134,40 +127,4 @@ fn loopback_bytes() -> anyhow::Result<u64> {
     let devices = read_to_string("/proc/net/dev")?;
     let line = devices.lines().find_map(|line| line.trim().strip_prefix("lo:")).context("no loopback device")?;
     Ok(line.split_whitespace().next().context("a counter of bytes")?.parse()?)
-}
-
-/// A fresh node follows a chain of empty blocks from its genesis.
-async fn catch_up() -> anyhow::Result<()> {
-    let validators: Vec<Part> = (0..VALIDATORS).map(Part::Validator).collect();
-    let mut cluster = network(0, 1, &validators)?;
-    let nodes = cluster.start_all()?;
-    let started = Instant::now();
-    reach(&nodes[0], BLOCKS).await?;
-    println!("{:<44}{:>8.0} blocks/s", "made, empty, 1 ms idle", BLOCKS as f64 / started.elapsed().as_secs_f64());
-    stop(nodes)?;
-
-    // With fewer than two thirds nothing is added, so that all the processors are the fresh node's and its servers'.
-    let (one, other) = (cluster.start(0)?, cluster.start(1)?);
-    let target = height(&one).await?.min(height(&other).await?);
-    let fresh = cluster.join(Part::Full)?;
-    let fresh = cluster.start(fresh)?;
-    let begun = Instant::now();
-    let from = height(&fresh).await?;
-    reach(&fresh, target).await?;
-    let rate = (target - from) as f64 / begun.elapsed().as_secs_f64();
-    println!("{:<44}{rate:>8.0} blocks/s, {} of them", "caught up", target - from);
-    ensure!(target >= BLOCKS, "the chain was shorter than it should be: {target}");
-    stop(vec![one, other, fresh])
-}
-
-async fn height(node: &Node) -> anyhow::Result<u64> {
-    let header: Value = node.ok("chain_getHeader", json!([])).await?;
-    header["height"].as_u64().context("a header has a height")
-}
-
-async fn reach(node: &Node, wanted: u64) -> anyhow::Result<()> {
-    while height(node).await? < wanted {
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
-    Ok(())
 }

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, ensure};
 use e2e::Node;
 use futures::StreamExt;
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio_util::io::ReaderStream;
 
 pub const CHUNK_BYTES: usize = 256 * 1024;
@@ -73,4 +73,22 @@ pub fn row(name: &str, mut times: Vec<Duration>) -> Duration {
     let millis = |time: Duration| time.as_secs_f64() * 1_000.0;
     println!("{name:<44}{:>8.2}{:>8.2}{:>8.2}", millis(at(50)), millis(at(99)), millis(at(100)));
     at(50)
+}
+
+/// Ends all of them; they end side by side.
+pub fn stop(nodes: Vec<Node>) -> anyhow::Result<()> {
+    nodes.iter().try_for_each(Node::ask_to_stop)?;
+    nodes.into_iter().try_for_each(|node| node.terminate().map(drop))
+}
+
+pub async fn height(node: &Node) -> anyhow::Result<u64> {
+    let header: Value = node.ok("chain_getHeader", json!([])).await?;
+    header["height"].as_u64().context("a header has a height")
+}
+
+pub async fn reach(node: &Node, wanted: u64) -> anyhow::Result<()> {
+    while height(node).await? < wanted {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    Ok(())
 }

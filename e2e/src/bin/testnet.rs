@@ -6,7 +6,8 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, bail};
+use anyhow::Context;
+use clap::Parser;
 use e2e::Node;
 use e2e::cluster::{Cluster, Part};
 use serde_json::{Value, json};
@@ -21,13 +22,21 @@ const PAUSE: Duration = Duration::from_millis(200);
 /// A node that was asked to stop may take so long.
 const STOP_WITHIN: Duration = Duration::from_secs(30);
 
+/// Runs four validators and eight providers on this machine, each a process, until it is interrupted.
+#[derive(Parser)]
+struct Args {
+    /// Where the nodes keep everything; a temporary folder if not given.
+    #[arg(long, value_name = "DIR")]
+    base_path: Option<PathBuf>,
+}
+
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
-    let folder = folder_of(std::env::args().skip(1))?;
+    let Args { base_path } = Args::parse();
     let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
     let validators = (0..VALIDATORS).map(Part::Validator);
     let parts: Vec<Part> = validators.chain((0..PROVIDERS).map(Part::Provider)).collect();
-    let cluster = Cluster::local(&parts, folder.as_deref())?;
+    let cluster = Cluster::local(&parts, base_path.as_deref())?;
     // Dropping a node kills it, so that no way out of here leaves one behind.
     let mut nodes = (0..parts.len()).map(|index| cluster.spawn(index)).collect::<Result<Vec<_>, _>>()?;
     eprintln!("{} nodes are starting", nodes.len());
@@ -44,15 +53,6 @@ async fn main() -> anyhow::Result<()> {
     }
     eprintln!("stopping");
     stop(nodes).await
-}
-
-/// `--base-path DIR` keeps the nodes' folders there; without it they are temporary.
-fn folder_of(mut args: impl Iterator<Item = String>) -> anyhow::Result<Option<PathBuf>> {
-    match (args.next().as_deref(), args.next()) {
-        (None, _) => Ok(None),
-        (Some("--base-path"), Some(folder)) => Ok(Some(folder.into())),
-        (Some(other), _) => bail!("{other}: the only argument is --base-path DIR"),
-    }
 }
 
 /// Waits until blocks come, every provider is where the ledger says, and every node knows; then says who is where.

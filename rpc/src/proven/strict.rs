@@ -1,11 +1,12 @@
-//! JSON in which no object names a field twice: of two values, one reader would take the first and another the last.
+//! JSON that all readers read alike: no object names a field twice, of which one would take the first and another the last,
+//! and all numbers are integers, since fractions are rounded by some.
 
 use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
-use serde_json::{Map, Number, Value};
+use serde_json::{Map, Value};
 
-/// A value of which every field is there once.
+/// A value of which every field is there once and every number is an integer.
 pub struct Strict(pub Value);
 
 impl<'de> Deserialize<'de> for Strict {
@@ -40,7 +41,7 @@ impl<'de> Visitor<'de> for StrictVisitor {
     }
 
     fn visit_f64<E: Error>(self, value: f64) -> Result<Value, E> {
-        Number::from_f64(value).map(Value::Number).ok_or_else(|| E::custom("a number is not finite"))
+        Err(E::custom(format_args!("the number {value:e} is not an integer of 64 bits")))
     }
 
     fn visit_str<E: Error>(self, value: &str) -> Result<Value, E> {
@@ -75,13 +76,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn it_reads_what_serde_json_reads_but_no_field_twice() {
-        for text in ["null", "[true, -1, 1, 1.5, \"x\"]", r#"{"a": {"b": []}, "b": {"b": 1}}"#] {
+    fn it_reads_what_serde_json_reads_but_no_field_twice_and_no_fractions() {
+        for text in ["null", "[true, -1, 1, 18446744073709551615, \"x\"]", r#"{"a": {"b": []}, "b": {"b": 1}}"#] {
             let Strict(value) = serde_json::from_str(text).unwrap();
             assert_eq!(value, serde_json::from_str::<Value>(text).unwrap());
         }
         let twice = serde_json::from_str::<Strict>(r#"[{"a": 1, "b": {"c": 1, "c": 1}}]"#);
         assert!(twice.err().unwrap().to_string().contains("\"c\" is there twice"));
         assert!(serde_json::from_str::<Strict>("{} x").is_err());
+        for fraction in ["1.0", "1E45", "-2e-3", "18446744073709551616"] {
+            let refused = serde_json::from_str::<Strict>(&format!("[{fraction}]")).err().unwrap();
+            assert!(refused.to_string().contains("is not an integer"), "{fraction}: {refused}");
+        }
     }
 }
