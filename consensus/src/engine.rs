@@ -191,14 +191,17 @@ fn listen(config: &ConsensusConfig) -> Result<Multiaddr, StartError> {
 
 /// The peers that the configuration names.
 pub fn named_peers(config: &ConsensusConfig) -> Result<BTreeSet<PeerId>, StartError> {
-    let named = config.peers.iter().map(|address| {
-        let id = peer(address)?.to_string().rsplit_once("/p2p/").and_then(|(_, id)| id.parse().ok());
-        id.ok_or_else(|| StartError::Peer { address: address.clone(), why: "it must end in a peer id".into() })
-    });
-    named.collect()
+    config.peers.iter().map(|address| id_of(address)).collect()
 }
 
-fn peer(address: &str) -> Result<Multiaddr, StartError> {
+/// The peer at an address.
+pub fn id_of(address: &str) -> Result<PeerId, StartError> {
+    let id = peer(address)?.to_string().rsplit_once("/p2p/").and_then(|(_, id)| id.parse().ok());
+    id.ok_or_else(|| StartError::Peer { address: address.to_owned(), why: "it must end in a peer id".into() })
+}
+
+/// An address of a consensus port.
+pub fn peer(address: &str) -> Result<Multiaddr, StartError> {
     let refuse = |why: String| StartError::Peer { address: address.to_owned(), why };
     let parsed: Multiaddr = address.parse().map_err(|error| refuse(format!("{error}")))?;
     let has = |protocol| parsed.protocol_stack().any(|part| part == protocol);

@@ -29,32 +29,60 @@ const BELIEVED: Duration = Duration::from_secs(60);
 
 /// How far peers say that they are. Cheap to clone.
 ///
-/// If the configuration names peers, only those count: whoever connects by itself can say any height.
+/// If peers are named, by the configuration or by validators' announcements, only those count: whoever connects by itself
+/// can say any height.
 #[derive(Clone, Debug)]
 pub struct PeerHeights {
-    named: Arc<BTreeSet<PeerId>>,
-    said: Arc<Mutex<BTreeMap<PeerId, (Height, Instant)>>>,
+    peers: Arc<Mutex<Peers>>,
     changed: watch::Sender<()>,
+}
+
+#[derive(Debug, Default)]
+struct Peers {
+    named: BTreeSet<PeerId>,
+    said: BTreeMap<PeerId, (Height, Instant)>,
+}
+
+impl Peers {
+    /// What counts, the highest first, and how many could have said something.
+    fn counted(&self) -> (Vec<Height>, usize) {
+        let now = Instant::now();
+        let mut heights: Vec<Height> = self
+            .said
+            .iter()
+            .filter(|(peer, (_, at))| match self.named.is_empty() {
+                true => now.duration_since(*at) < BELIEVED,
+                false => self.named.contains(peer),
+            })
+            .map(|(_, (height, _))| *height)
+            .collect();
+        heights.sort_unstable_by(|one, other| other.cmp(one));
+        let count = if self.named.is_empty() { heights.len() } else { self.named.len() };
+        (heights, count)
+    }
 }
 
 impl PeerHeights {
     /// Nothing has been said yet.
     pub(crate) fn new(named: BTreeSet<PeerId>) -> Self {
-        Self { named: Arc::new(named), said: Arc::default(), changed: watch::Sender::new(()) }
+        let peers = Peers { named, said: BTreeMap::new() };
+        Self { peers: Arc::new(Mutex::new(peers)), changed: watch::Sender::new(()) }
     }
 
-    /// The height of the best peer; none if none has said any.
+    /// A peer counts from now on; none but these, and those named before.
+    pub(crate) fn name(&self, peer: PeerId) {
+        let mut peers = self.peers();
+        if peers.named.len() < PEERS_MAX {
+            peers.named.insert(peer);
+        }
+    }
+
+    /// How far the chain is by what peers say; none if none has said anything. Fewer than a third of them may be lying,
+    /// and cannot make it more than it is: as many of the highest heights are not counted.
     #[must_use]
     pub fn best(&self) -> Option<Height> {
-        let now = Instant::now();
-        let is_believed = |at: &Instant| !self.named.is_empty() || now.duration_since(*at) < BELIEVED;
-        self.said().values().filter(|(_, at)| is_believed(at)).map(|(height, _)| *height).max()
-    }
-
-    /// Whether the configuration names peers that could be ahead.
-    #[must_use]
-    pub fn expects_peers(&self) -> bool {
-        !self.named.is_empty()
+        let (heights, count) = self.peers().counted();
+        heights.get(count / 3).or(heights.last()).copied()
     }
 
     /// Changes whenever a peer says how far it is.
@@ -63,30 +91,32 @@ impl PeerHeights {
         self.changed.subscribe()
     }
 
-    /// Resolves once a peer is above `height`.
+    /// Resolves once any peer says that it is above `height`: a reason to look, nothing more.
     pub async fn above(&self, height: Height) {
         let mut changes = self.changed.subscribe();
+        let is_above = || self.peers().counted().0.first().is_some_and(|best| *best > height);
         // The sender lives as long as `self`.
-        while self.best().is_none_or(|best| best <= height) && changes.changed().await.is_ok() {}
+        while !is_above() && changes.changed().await.is_ok() {}
     }
 
     fn note(&self, status: &Status<ChainContext>) {
-        if !self.named.is_empty() && !self.named.contains(&status.peer_id) {
+        let mut peers = self.peers();
+        if !peers.named.is_empty() && !peers.named.contains(&status.peer_id) {
             return;
         }
-        let mut said = self.said();
+        let said = &mut peers.said;
         if said.len() >= PEERS_MAX && !said.contains_key(&status.peer_id) {
             let oldest = said.iter().min_by_key(|(_, (_, at))| *at).map(|(peer, _)| *peer);
             oldest.and_then(|peer| said.remove(&peer));
         }
         said.insert(status.peer_id, (status.tip_height.0, Instant::now()));
-        drop(said);
+        drop(peers);
         self.changed.send_replace(());
     }
 
-    fn said(&self) -> MutexGuard<'_, BTreeMap<PeerId, (Height, Instant)>> {
+    fn peers(&self) -> MutexGuard<'_, Peers> {
         // Each change is one insertion or removal.
-        self.said.lock().unwrap_or_else(PoisonError::into_inner)
+        self.peers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

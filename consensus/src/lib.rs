@@ -21,6 +21,7 @@
 //! last; a signature leaves only after the guard file knows it, and never two for one (height, round, kind); nothing
 //! from the network can take the process down; an application that fails ends the engine with a reason.
 
+mod announcement;
 mod application;
 mod codec;
 mod config;
@@ -32,16 +33,19 @@ mod heights;
 mod host;
 mod log;
 mod metrics;
+mod peers;
 mod signing;
 mod start;
 mod stream;
 mod types;
 
+pub use announcement::{Announcement, AnnouncementError};
 pub use application::{Application, ApplicationError, Candidate, HeadInfo, Verdict, WorkSignal};
 pub use config::{ConsensusConfig, LOG_DIRECTIVES, Timeouts, ValidatorKey, peer_key};
 pub use error::{EndReason, GuardError, StartError};
 pub use heights::PeerHeights;
 pub use metrics::write_metrics;
+pub use peers::{ConsensusPeers, PeerError};
 pub use start::{ConsensusHandle, start};
 
 /// The wire and log formats, for the tests that freeze them and the fuzzers that attack them.

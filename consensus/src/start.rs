@@ -20,6 +20,7 @@ use crate::error::{EndReason, GuardError, StartError, chain};
 use crate::heights::PeerHeights;
 use crate::host::{Head, Host, Inputs, Setting};
 use crate::log;
+use crate::peers::ConsensusPeers;
 use crate::signing::ConsensusSigner;
 
 /// The engine's write-ahead log, in the data folder.
@@ -41,6 +42,7 @@ pub struct ConsensusHandle {
     ended: watch::Receiver<Option<EndReason>>,
     peer_key: PeerKey,
     heights: PeerHeights,
+    peers: ConsensusPeers,
 }
 
 impl ConsensusHandle {
@@ -64,6 +66,12 @@ impl ConsensusHandle {
     #[must_use]
     pub const fn peer_heights(&self) -> &PeerHeights {
         &self.heights
+    }
+
+    /// The peers that the engine stays connected to.
+    #[must_use]
+    pub const fn peers(&self) -> &ConsensusPeers {
+        &self.peers
     }
 
     /// By its display, the peer id under which others reach this node.
@@ -143,7 +151,8 @@ where
         end.send_replace(Some(reason));
     });
 
-    let handle = ConsensusHandle { stop, ended, peer_key: peer_key(&config.network_secret), heights };
+    let peers = ConsensusPeers::new(channels.net_requests, heights.clone());
+    let handle = ConsensusHandle { stop, ended, peer_key: peer_key(&config.network_secret), heights, peers };
     tokio::select! {
         biased;
         Ok(()) = &mut is_ready => Ok(handle),

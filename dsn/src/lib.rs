@@ -46,9 +46,9 @@ pub use download::{DownloadError, Holder, Segment, SegmentReader, Stripes, read_
 pub use dsn_messages::{FrameError, Refusal, RefusalCode};
 pub use libp2p::Multiaddr;
 pub use net::{
-    Acceptance, AlreadyServing, FoundBy, GossipError, Judged, KnownPeer, Neighbours, NetworkConfig, NetworkCounts,
-    NetworkIntervals, NetworkLimits, OpenError, Peer, PeerConfig, PeerInfo, PeerLimits, PeerTarget, StartError,
-    Timeouts, TransactionGossip, is_relayed,
+    ANNOUNCEMENT_BYTES_MAX, Acceptance, AlreadyServing, FoundBy, GossipError, Judged, KnownPeer, Neighbours,
+    NetworkConfig, NetworkCounts, NetworkIntervals, NetworkLimits, OpenError, Peer, PeerConfig, PeerInfo, PeerLimits,
+    PeerTarget, StartError, Timeouts, TransactionGossip, is_relayed,
 };
 pub use protocol::get::{GetError, SliceStream};
 pub use protocol::have::{HAVE_HASHES_MAX, HaveError, Kept};

@@ -19,7 +19,7 @@ mod transport;
 
 pub use config::{PeerConfig, PeerLimits, Timeouts};
 pub use error::{OpenError, StartError};
-pub use gossip::{Acceptance, GossipError, TransactionGossip};
+pub use gossip::{ANNOUNCEMENT_BYTES_MAX, Acceptance, GossipError, TransactionGossip};
 pub use judged::Judged;
 pub use neighbours::Neighbours;
 pub use network::{FoundBy, KnownPeer, NetworkCounts, PeerInfo, is_relayed};

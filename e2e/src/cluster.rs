@@ -86,6 +86,8 @@ pub struct Cluster {
     chain: String,
     args: Vec<String>,
     introduced: bool,
+    /// Whether nodes are told each other's consensus ports.
+    named: bool,
     folder: PathBuf,
     _temporary: Option<tempfile::TempDir>,
 }
@@ -127,8 +129,15 @@ impl Cluster {
                 path.to_str().context("the folder's name is not text")?.to_owned()
             }
         };
-        let mut cluster =
-            Self { members: Vec::new(), chain, args: Vec::new(), introduced: true, folder, _temporary: temporary };
+        let mut cluster = Self {
+            members: Vec::new(),
+            chain,
+            args: Vec::new(),
+            introduced: true,
+            named: true,
+            folder,
+            _temporary: temporary,
+        };
         let ports = free_ports(parts.len() * PORTS_PER_MEMBER)?;
         for (part, ports) in parts.iter().zip(ports.as_chunks().0) {
             cluster.add(*part, *ports)?;
@@ -144,6 +153,11 @@ impl Cluster {
     /// Tells storage peers nothing of each other from now on: they have to find each other. Consensus peers stay named.
     pub const fn do_not_introduce(&mut self) {
         self.introduced = false;
+    }
+
+    /// Tells consensus peers nothing of each other from now on: they have to hear of each other over the storage network.
+    pub const fn name_no_consensus_peers(&mut self) {
+        self.named = false;
     }
 
     /// Adds a node; its index.
@@ -162,6 +176,8 @@ impl Cluster {
             (None, Some(number)) => format!("provider-{number}"),
             (None, None) => format!("full-{}", self.members.len()),
         };
+        let is_taken = self.members.iter().any(|member| member.name == name);
+        let name = if is_taken { format!("{name}-{}", self.members.len()) } else { name };
         let base = self.folder.join(&name);
         create_dir_all(&base).with_context(|| format!("make the folder {}", base.display()))?;
         self.members.push(Member { name, part, base, ports });
@@ -194,7 +210,7 @@ impl Cluster {
             command.args(["--provider", "--dev-provider", &number.to_string()]);
         }
         let others = || self.members.iter().enumerate().filter(move |(other, _)| *other != index);
-        for (_, other) in others() {
+        for (_, other) in others().filter(|_| self.named) {
             command.args(other.consensus_address().iter().flat_map(|address| ["--consensus-peers", address]));
         }
         for (_, other) in others().filter(|_| self.introduced) {

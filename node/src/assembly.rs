@@ -28,6 +28,7 @@ use crate::fetch::Fetch;
 use crate::gateway::{Gateway, GatewayParts, LocalStores};
 use crate::keystore::Keystore;
 use crate::labels::Labels;
+use crate::meeting::{Announcer, Invitation};
 use crate::metrics::{self, Counters, MetricsPort, Observed};
 use crate::opening::{check_recorded, not_opened, not_started, not_written};
 use crate::provider::Provider;
@@ -89,7 +90,8 @@ impl Node {
         tracing::info!(genesis = %format!("0x{}", ledger.genesis_hash()), height = starting_block, "ledger is open");
         let peers = consensus_peers(&spec, &config);
         let voters = next_validators(&ledger.state(), &ledger.head()).context("read the validators")?;
-        let roles = Roles::find(&config.roles, &spec, &voters, !peers.is_empty(), &mut keystore)?;
+        let names_peers = !peers.is_empty();
+        let roles = Roles::find(&config.roles, &spec, &voters, names_peers, &mut keystore)?;
         if roles.validator.is_some() && voters.entries().len() == 1 {
             check_recorded(starting_block, &config.chain, base)?;
         }
@@ -99,7 +101,10 @@ impl Node {
         let mempool = open_mempool(&ledger, base)?;
         let chain = Arc::new(Chain::new(ledger, mempool, roles.validator.clone(), counters.blocks.clone()));
         let consensus = start_consensus(&spec, base, &config, &keystore, chain.clone(), &roles, peers).await?;
-        let sync = Sync::new(chain.clone(), consensus.peer_heights().clone(), starting_block);
+        let is_alone = roles.validator.is_some() && voters.entries().len() == 1;
+        let sync = Sync::new(chain.clone(), consensus.peer_heights().clone(), starting_block, is_alone);
+        let own = roles.validator.as_ref().map(|keys| keys.consensus.public_key());
+        let invitation = Invitation::new(chain.clone(), own, announcer(&spec, &config, &roles, &consensus));
         let submitter = Arc::new(Submitter::new(chain.clone()));
         let storage = StorageNetwork {
             spec: &spec,
@@ -107,19 +112,19 @@ impl Node {
             config: &config,
             chain: &chain,
             sync: &sync,
+            meeting: invitation.meeting(),
             keystore: &keystore,
             submitter: &submitter,
         };
         let Started { peer, providers, sharing, mut tasks } = storage.start(roles).await?;
 
+        if !config.network.consensus_peers_only {
+            tasks.extend(invitation.begin(consensus.peers().clone(), &peer, !is_alone && !names_peers));
+        }
         let labels = Arc::new(Labels::open(&base.network().join("labels"))?);
         let traffic = Arc::new(Traffic::default());
         let fetch = Fetch::new(chain.clone(), peer.clone(), traffic.clone());
         let payer = Payer { keystore: keystore.clone(), submitter: submitter.clone() };
-        let local = LocalStores {
-            stores: providers.iter().filter_map(|provider| provider.service().store().cloned()).collect(),
-            share_disk: share_disk(&base.pieces(), &base.spool()),
-        };
         let gateway = Gateway::start(GatewayParts {
             chain: chain.clone(),
             submitter,
@@ -127,7 +132,7 @@ impl Node {
             peer: peer.clone(),
             labels: labels.clone(),
             traffic: traffic.clone(),
-            local,
+            local: local_stores(&providers, base),
             metrics: counters.uploads.clone(),
             spool: base.spool(),
             uploads: base.uploads(),
@@ -175,6 +180,13 @@ impl Node {
             provider.stop().await;
         }
         tracing::info!("stopped");
+    }
+}
+
+fn local_stores(providers: &[Provider], base: &BasePath) -> LocalStores {
+    LocalStores {
+        stores: providers.iter().filter_map(|provider| provider.service().store().cloned()).collect(),
+        share_disk: share_disk(&base.pieces(), &base.spool()),
     }
 }
 
@@ -232,6 +244,19 @@ fn consensus_peers(spec: &ChainSpec, config: &NodeConfig) -> Vec<String> {
     spec.consensus_peers.iter().chain(&config.network.consensus_peers).cloned().collect()
 }
 
+/// Where consensus listens. The engine does not say which port it got where any would do.
+fn consensus_host(spec: &ChainSpec, config: &NodeConfig) -> IpAddr {
+    let hosts = config.network.hosts(spec.chain_type == ChainType::Live, false);
+    hosts.first().copied().unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST))
+}
+
+/// What says where this node's validator is; none if it has none, or nobody knows the port.
+fn announcer(spec: &ChainSpec, config: &NodeConfig, roles: &Roles, consensus: &ConsensusHandle) -> Option<Announcer> {
+    let keys = roles.validator.as_ref().filter(|_| config.network.port != 0 && !roles.is_everything)?;
+    let (key, peer_key) = (keys.consensus.clone(), consensus.peer_key());
+    Some(Announcer { key, host: consensus_host(spec, config), port: config.network.port, peer_key })
+}
+
 async fn start_consensus(
     spec: &ChainSpec,
     base: &BasePath,
@@ -254,8 +279,7 @@ async fn start_consensus(
         Some(seed) => seed.clone(),
         None => keystore.peer_seed("consensus-network")?,
     };
-    let hosts = config.network.hosts(spec.chain_type == ChainType::Live, false);
-    let host = hosts.first().copied().unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST));
+    let host = consensus_host(spec, config);
     let validator = roles.validator.clone();
     let engine = ConsensusConfig {
         moniker: config.name.clone(),

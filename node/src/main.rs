@@ -22,6 +22,7 @@ mod keystore;
 mod labels;
 mod line_log;
 mod listen;
+mod meeting;
 mod metrics;
 mod opening;
 mod provider;

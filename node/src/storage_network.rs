@@ -17,6 +17,7 @@ use crate::dev_providers;
 use crate::gossip::{self, Heard};
 use crate::keystore::{Keystore, read_key_file};
 use crate::listen::{self, Common, Places};
+use crate::meeting::Meeting;
 use crate::provider::record::{self, Offer, keep_recorded};
 use crate::provider::{Place, Provider, ProviderKeys, Shared};
 use crate::roles::Roles;
@@ -39,6 +40,8 @@ pub struct StorageNetwork<'a> {
     pub chain: &'a Arc<Chain>,
     /// How far behind the node is.
     pub sync: &'a Sync,
+    /// Hears where validators are.
+    pub meeting: &'a Arc<Meeting>,
     /// Keys of peers.
     pub keystore: &'a Arc<Keystore>,
     /// Makes providers' calls.
@@ -150,7 +153,9 @@ impl StorageNetwork<'_> {
         let of_spec: Vec<Multiaddr> = of_spec.collect::<Result<_, _>>().context("the chain spec's bootNodes")?;
         let parameters = self.chain.parameters()?;
         let mut limits = NetworkLimits::default();
-        limits.transaction_bytes = limits.transaction_bytes.min(usize::try_from(parameters.limits.transaction_bytes)?);
+        // A byte behind it says how often it was told.
+        limits.transaction_bytes =
+            limits.transaction_bytes.min(usize::try_from(parameters.limits.transaction_bytes)?).saturating_add(1);
         let is_live = self.spec.chain_type == ChainType::Live;
         Ok(NetworkConfig {
             bootnodes: of_spec.into_iter().chain(network.bootnodes.iter().cloned()).collect(),
@@ -170,7 +175,7 @@ impl StorageNetwork<'_> {
             global_only: is_live && !network.private_addresses,
             // Whoever is somebody else in each run keeps no list that says where it was.
             peer_store: (!network.relay_only).then(|| self.base.network().join("peers")),
-            gossip: Some(Arc::new(Heard(self.chain.clone()))),
+            gossip: Some(Arc::new(Heard { chain: self.chain.clone(), meeting: self.meeting.clone() })),
             limits,
             ..NetworkConfig::default()
         })

@@ -18,21 +18,22 @@ pub struct Sync {
     chain: Arc<Chain>,
     heights: PeerHeights,
     starting_block: Height,
+    is_alone: bool,
 }
 
 impl Sync {
-    /// Of a chain that was at `starting_block` when the node started.
-    pub const fn new(chain: Arc<Chain>, heights: PeerHeights, starting_block: Height) -> Self {
-        Self { chain, heights, starting_block }
+    /// Of a chain that was at `starting_block` when the node started. `is_alone` if nobody but this node decides.
+    pub const fn new(chain: Arc<Chain>, heights: PeerHeights, starting_block: Height, is_alone: bool) -> Self {
+        Self { chain, heights, starting_block, is_alone }
     }
 
-    /// Whether the node is too far behind to say anything about now. One that was just started and has heard of no peer
-    /// that it was told of, nor has seen a block, does not know, and says so.
+    /// Whether the node is too far behind to say anything about now. One that was just started, and has neither heard of a
+    /// peer nor seen a block, does not know, and says so.
     pub fn is_syncing(&self) -> bool {
         let head = self.head();
         match self.heights.best() {
             Some(best) => best > head.saturating_add(BEHIND_MAX),
-            None => self.heights.expects_peers() && head == self.starting_block,
+            None => !self.is_alone && head == self.starting_block,
         }
     }
 

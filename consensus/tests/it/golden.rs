@@ -4,11 +4,14 @@
 use std::fmt::Write;
 use std::path::Path;
 
+use consensus::Announcement;
 use consensus::formats::app::consensus::LivenessMsg;
 use consensus::formats::app::types::SignedConsensusMsg;
 use consensus::formats::app::types::codec::Codec;
 use consensus::formats::{Guard, Sealed, SignedKind, WireCodec};
-use runtime::types::BlockHash;
+use parity_scale_codec::Encode;
+use runtime::crypto::{KeyPair, Signature};
+use runtime::types::{BlockHash, Text};
 
 use crate::sample::Seed;
 
@@ -39,8 +42,20 @@ fn formats() -> String {
     add("payload_proposal", &seed.proposal().message.payload(&genesis).unwrap());
     add("payload_part", &seed.part().manifest.payload(&genesis));
     add("payload_proof", &seed.proof().preimage());
+    add("announcement", &announcement(&genesis).encode());
     add("guard_file", &guard_file());
     text
+}
+
+/// Signatures differ each time.
+fn announcement(genesis: &BlockHash) -> Announcement {
+    let key = KeyPair::from_seed(&[0x44; 32]);
+    let address = format!("/ip4/192.0.2.1/tcp/30333/p2p/{}", consensus::peer_key(&[0x55; 32]));
+    let mut announcement = Announcement::sign(genesis, &key, vec![Text::new(address).unwrap()], 1_800_000_000_000);
+    let read = Announcement::read(&announcement.encode(), genesis).unwrap();
+    assert_eq!(read, announcement);
+    announcement.signature = Signature::from_bytes([0x66; 64]);
+    announcement
 }
 
 fn guard_file() -> Vec<u8> {

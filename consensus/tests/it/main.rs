@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on should say where")]
 #![allow(missing_docs, reason = "tests say what they claim in their names")]
 
+mod announcements;
 mod byzantine;
 mod codecs;
 mod ending;

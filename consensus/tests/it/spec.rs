@@ -1,7 +1,7 @@
 //! docs/spec/consensus.md says what the messages are.
 
-use consensus::ConsensusConfig;
 use consensus::formats::{StreamLimits, Validators, limits};
+use consensus::{Announcement, ConsensusConfig};
 
 use crate::pages::{check_examples, check_fields, labels, number, read};
 
@@ -61,6 +61,7 @@ fn every_table_has_the_fields_of_its_struct() {
     check_fields(&page, "runtime/src/types/block.rs", "Header");
     check_fields(&page, "runtime/src/types/certificate.rs", "Vote");
     check_fields(&page, "consensus/src/types/part.rs", "PartManifest");
+    check_fields(&page, "consensus/src/announcement.rs", "Announcement");
 }
 
 #[test]
@@ -72,6 +73,8 @@ fn limits_are_those_of_the_code() {
     is("PART_BYTES_MAX", ConsensusConfig::PART_BYTES_MAX.into());
     is("BLOCK_BYTES_MAX", ConsensusConfig::BLOCK_BYTES_MAX.into());
     is("STREAM_ID_BYTES", bytes(limits::STREAM_ID_BYTES));
+    is("ANNOUNCEMENT_BYTES", bytes(Announcement::BYTES_MAX));
+    is("ANNOUNCEMENT_ADDRESSES", bytes(Announcement::ADDRESSES_MAX));
     is("SYNC_BATCH", bytes(limits::SYNC_BATCH));
     is("COUNT_MAX", bytes(Validators::COUNT_MAX));
     is("GOSSIP_CONSENSUS_BYTES", bytes(limits::GOSSIP_CONSENSUS_BYTES));
@@ -94,6 +97,7 @@ fn protocols_and_what_is_signed_are_named_as_in_the_code() {
         assert!(page.contains(&format!("`/piecewise/<genesis>/{name}/1`")), "no row for {name}");
     }
     let sources = ["runtime/src/types", "consensus/src/types"].map(written).concat();
+    let sources = sources + &read("consensus/src/announcement.rs");
     let crypto = read("runtime/src/crypto.rs");
     for (source, marker) in
         [(&sources, "consensus_message(b\""), (&crypto, "> b\""), (&crypto, "VRF_CONTEXT: &[u8] = b\"")]

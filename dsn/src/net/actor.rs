@@ -2,7 +2,7 @@
 
 use super::behaviour::{Behaviour, BehaviourEvent};
 use super::error::OpenError;
-use super::gossip::GossipError;
+use super::gossip::{GossipError, Kind};
 use super::network::Network;
 use super::network::addresses::of_peer;
 use super::peer::Status;
@@ -35,8 +35,8 @@ pub(super) enum Command {
     Open { peer: PeerId, addresses: Vec<Multiaddr>, wanted: WantedStream },
     /// A stream from a peer of this process, perhaps from this one itself.
     Meet { from: PeerId, protocol: Protocol, stream: DuplexStream },
-    /// A transaction of this node for all that listen.
-    Gossip { transaction: Bytes, reply: oneshot::Sender<Result<(), GossipError>> },
+    /// A message of this node for all that listen.
+    Gossip { kind: Kind, message: Bytes, reply: oneshot::Sender<Result<(), GossipError>> },
     /// End.
     Stop,
 }
@@ -68,8 +68,8 @@ impl Actor {
                 command = self.commands.recv() => match command {
                     Some(Command::Open { peer, addresses, wanted }) => self.open(peer, addresses, wanted),
                     Some(Command::Meet { from, protocol, stream }) => self.serve(from, protocol, stream),
-                    Some(Command::Gossip { transaction, reply }) => {
-                        drop(reply.send(self.network.send(&mut self.swarm, transaction)));
+                    Some(Command::Gossip { kind, message, reply }) => {
+                        drop(reply.send(self.network.send(&mut self.swarm, kind, message)));
                     }
                     Some(Command::Stop) | None => break,
                 },

@@ -3,7 +3,10 @@
 use crate::netted::{address_of, found, netted, netted_config};
 use crate::support::wait_until;
 use bytes::Bytes;
-use dsn::{Acceptance, GossipError, Multiaddr, NetworkConfig, NetworkLimits, Peer, PeerConfig, TransactionGossip};
+use dsn::{
+    ANNOUNCEMENT_BYTES_MAX, Acceptance, GossipError, Multiaddr, NetworkConfig, NetworkLimits, Peer, PeerConfig,
+    TransactionGossip,
+};
 use parking_lot::Mutex;
 use std::sync::Arc;
 
@@ -11,6 +14,7 @@ use std::sync::Arc;
 #[derive(Default)]
 pub struct Pool {
     pub seen: Mutex<Vec<Vec<u8>>>,
+    pub heard: Mutex<Vec<Vec<u8>>>,
 }
 
 impl TransactionGossip for Pool {
@@ -21,6 +25,11 @@ impl TransactionGossip for Pool {
             Some(b'k') => Acceptance::Ignore,
             _ => Acceptance::Reject,
         }
+    }
+
+    fn hear(&self, announcement: &[u8]) -> Acceptance {
+        self.heard.lock().push(announcement.to_vec());
+        Acceptance::Accept
     }
 }
 
@@ -99,6 +108,17 @@ async fn what_is_ignored_or_invalid_goes_no_further_and_only_the_invalid_costs_i
     line[2].0.gossip_transaction(Bytes::from_static(b"v fine")).await.unwrap();
     wait_until(|| line[1].1.has(b"v fine")).await;
     assert_eq!(*line[2].1.seen.lock(), Vec::<Vec<u8>>::new());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn announcements_travel_beside_transactions_and_are_short() {
+    let line = line(3).await;
+    line[0].0.gossip_announcement(Bytes::from_static(b"validator")).await.unwrap();
+    wait_until(|| line[2].1.heard.lock().iter().any(|heard| heard == b"validator")).await;
+    assert!(line.iter().all(|(_, pool)| pool.seen.lock().is_empty()), "it is no transaction");
+    let long = Bytes::from(vec![b'v'; ANNOUNCEMENT_BYTES_MAX + 1]);
+    let too_large = GossipError::TooLarge { bytes: ANNOUNCEMENT_BYTES_MAX + 1, limit: ANNOUNCEMENT_BYTES_MAX };
+    assert_eq!(line[0].0.gossip_announcement(long).await, Err(too_large));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -49,6 +49,7 @@ fn names_of_the_page_are_those_of_the_code() {
     for (path, name) in [
         ("dsn/src/net/behaviour.rs", "/piecewise/{genesis}/kad/1"),
         ("dsn/src/net/gossip/topic.rs", "/piecewise/{genesis}/transactions/1"),
+        ("dsn/src/net/gossip/topic.rs", "/piecewise/{genesis}/validators/1"),
         ("dsn/src/net/network/discover.rs", "piecewise/{}"),
     ] {
         assert!(read(path).contains(&format!("format!(\"{name}\"")), "{path} does not name {name}");
@@ -57,6 +58,7 @@ fn names_of_the_page_are_those_of_the_code() {
     }
     let limits = NetworkLimits::default();
     assert!(page.contains(&format!("A message has at most {} bytes.", limits.kademlia_packet_bytes)));
+    assert!(page.contains(&format!("a message of at most {}\nbytes", dsn::ANNOUNCEMENT_BYTES_MAX)));
     let quota = format!("may send {} at once and {} a second", limits.gossip_burst, limits.gossip_per_second);
     assert!(page.contains(&quota), "{quota}");
     assert_eq!(NetworkIntervals::default().refused, Duration::from_secs(600), "the page says ten minutes");

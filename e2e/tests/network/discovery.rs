@@ -74,3 +74,37 @@ async fn nodes_that_know_a_rendezvous_point_find_each_other_and_need_it_no_more(
     let peers = world.node(1).ok("system_peers", json!([])).await.unwrap();
     assert_eq!(peers.as_array().unwrap().len(), 2, "{peers}");
 }
+
+#[tokio::test]
+async fn validators_that_know_a_boot_node_alone_agree_and_others_follow_them() {
+    let mut world = strangers();
+    world.cluster.name_no_consensus_peers();
+    world.start(&[0]);
+    let boot_node = world.storage_address(0).await;
+    for index in 1..4 {
+        world.start_with(index, &["--bootnodes", &boot_node]);
+    }
+    world.reaches(3, 2).await;
+    let late = world.add(Part::Full);
+    world.start_with(late, &["--bootnodes", &boot_node]);
+    world.are_recorded(&[0, 1, 2, 3]);
+    let receipt = world.submit(late, b"agreed on").await;
+    assert_eq!(world.retrieve(late, &receipt["fileId"]).await, b"agreed on");
+
+    // Nobody is told of anybody any more.
+    world.kill(&[0, 1, 2, 3, late]);
+    world.start(&[0, 1, 2, 3]);
+    let head = world.head(2).await;
+    world.reaches(2, head + 2).await;
+    world.start(&[late]);
+    world.reaches(late, head + 2).await;
+    world.agree(&[0, 1, 2, 3, late]).await;
+}
+
+#[tokio::test]
+async fn a_second_node_with_the_key_of_a_validator_is_noticed_by_the_first() {
+    let mut world = World::new(&FOUR);
+    world.start(&[0, 1]);
+    world.join(Part::Validator(1));
+    world.node(1).has_said("ANOTHER NODE VOTES WITH THIS VALIDATOR'S KEY").unwrap();
+}

@@ -71,11 +71,11 @@ pub struct NetworkArgs {
     #[arg(long)]
     pub private_addresses: bool,
     /// Nodes to agree with and to follow: their consensus ports, each as /ip4/HOST/tcp/PORT/p2p/PEER-ID, beside those of
-    /// the chain spec. Validators name each other; whoever follows names two or more that let it in.
+    /// the chain spec and those that validators announce over the storage network.
     #[arg(long, value_name = "ADDR", num_args = 1.., value_delimiter = ',')]
     pub consensus_peers: Vec<String>,
-    /// Cut off whoever comes to the consensus port and is not one of --consensus-peers: for a validator whose peers are
-    /// its own nodes.
+    /// Cut off whoever comes to the consensus port and is not one of --consensus-peers, announce no port and hear of none:
+    /// for a validator whose peers are its own nodes.
     #[arg(long)]
     pub consensus_peers_only: bool,
     /// Have the storage network peers of this process use sockets among themselves too, as if each had a machine of its

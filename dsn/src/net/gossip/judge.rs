@@ -1,6 +1,6 @@
-//! The thread that judges transactions, and what waits for it.
+//! The thread that judges messages, and what waits for it.
 
-use super::{Acceptance, TransactionGossip};
+use super::{Acceptance, Kind, TransactionGossip};
 use bytes::Bytes;
 use libp2p::PeerId;
 use libp2p::gossipsub::MessageId;
@@ -8,15 +8,16 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
-/// A transaction that waits.
+/// A message that waits.
 struct Waiting {
     id: MessageId,
     from: PeerId,
-    transaction: Bytes,
+    kind: Kind,
+    message: Bytes,
     room: OwnedSemaphorePermit,
 }
 
-/// A transaction that was judged.
+/// A message that was judged.
 #[derive(Debug)]
 pub(crate) struct Verdict {
     pub(crate) id: MessageId,
@@ -24,7 +25,7 @@ pub(crate) struct Verdict {
     pub(crate) acceptance: Acceptance,
 }
 
-/// Too many transactions wait, or too many bytes.
+/// Too many messages wait, or too many bytes.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct NoRoom;
 
@@ -35,7 +36,7 @@ pub(crate) struct Judges {
 }
 
 impl Judges {
-    /// Starts the thread. At most `count` transactions and `bytes` of them wait; outcomes come by the receiver.
+    /// Starts the thread. At most `count` messages and `bytes` of them wait; outcomes come by the receiver.
     pub(crate) fn start(
         judge: Arc<dyn TransactionGossip>,
         count: usize,
@@ -44,9 +45,9 @@ impl Judges {
         let (waiting, mut received) = mpsc::channel::<Waiting>(count.max(1));
         let (outcomes, judged) = mpsc::channel(count.max(1));
         tokio::task::spawn_blocking(move || {
-            while let Some(Waiting { id, from, transaction, room }) = received.blocking_recv() {
-                let acceptance = judge_one(&*judge, &transaction);
-                drop((transaction, room));
+            while let Some(Waiting { id, from, kind, message, room }) = received.blocking_recv() {
+                let acceptance = judge_one(&*judge, kind, &message);
+                drop((message, room));
                 if outcomes.blocking_send(Verdict { id, from, acceptance }).is_err() {
                     break;
                 }
@@ -55,17 +56,21 @@ impl Judges {
         (Self { waiting, room: Arc::new(Semaphore::new(bytes.min(Semaphore::MAX_PERMITS))) }, judged)
     }
 
-    /// Has a transaction judged.
-    pub(crate) fn judge(&self, id: MessageId, from: PeerId, transaction: Bytes) -> Result<(), NoRoom> {
-        let bytes = u32::try_from(transaction.len()).map_err(|_| NoRoom)?;
+    /// Has a message judged.
+    pub(crate) fn judge(&self, id: MessageId, from: PeerId, kind: Kind, message: Bytes) -> Result<(), NoRoom> {
+        let bytes = u32::try_from(message.len()).map_err(|_| NoRoom)?;
         let room = Arc::clone(&self.room).try_acquire_many_owned(bytes).map_err(|_| NoRoom)?;
-        self.waiting.try_send(Waiting { id, from, transaction, room }).map_err(|_| NoRoom)
+        self.waiting.try_send(Waiting { id, from, kind, message, room }).map_err(|_| NoRoom)
     }
 }
 
-fn judge_one(judge: &dyn TransactionGossip, transaction: &[u8]) -> Acceptance {
-    catch_unwind(AssertUnwindSafe(|| judge.admit(transaction))).unwrap_or_else(|_| {
-        tracing::error!(bytes = transaction.len(), "judging a transaction panicked, it is ignored");
+fn judge_one(judge: &dyn TransactionGossip, kind: Kind, message: &[u8]) -> Acceptance {
+    let judged = AssertUnwindSafe(|| match kind {
+        Kind::Transaction => judge.admit(message),
+        Kind::Announcement => judge.hear(message),
+    });
+    catch_unwind(judged).unwrap_or_else(|_| {
+        tracing::error!(?kind, bytes = message.len(), "judging a message panicked, it is ignored");
         Acceptance::Ignore
     })
 }

@@ -1,12 +1,14 @@
-//! Transactions that come and go.
+//! Messages that come and go.
 
 use super::Network;
 use super::refused::Reason;
 use crate::net::behaviour::Behaviour;
-use crate::net::gossip::{Acceptance, GRAYLIST, GossipError, Judges, Quotas, TransactionGossip, Verdict, topic};
+use crate::net::gossip::{
+    ANNOUNCEMENT_BYTES_MAX, Acceptance, GRAYLIST, GossipError, Judges, Kind, Quotas, Topics, TransactionGossip, Verdict,
+};
 use crate::net::settings::NetworkLimits;
 use bytes::Bytes;
-use libp2p::gossipsub::{self, IdentTopic, MessageAcceptance, PublishError};
+use libp2p::gossipsub::{self, MessageAcceptance, PublishError};
 use libp2p::{PeerId, Swarm};
 use runtime::types::BlockHash;
 use std::sync::Arc;
@@ -15,7 +17,7 @@ use tracing::debug;
 
 /// What gossip needs besides gossipsub.
 pub(super) struct Gossiping {
-    topic: IdentTopic,
+    topics: Topics,
     judges: Judges,
     verdicts: mpsc::Receiver<Verdict>,
     quotas: Quotas,
@@ -25,10 +27,10 @@ impl Gossiping {
     pub(super) fn new(judge: Arc<dyn TransactionGossip>, genesis: &BlockHash, limits: &NetworkLimits) -> Self {
         let (judges, verdicts) = Judges::start(judge, limits.gossip_queue, limits.gossip_queue_bytes);
         let quotas = Quotas::new(limits.gossip_per_second, limits.gossip_burst);
-        Self { topic: topic(genesis), judges, verdicts, quotas }
+        Self { topics: Topics::of(genesis), judges, verdicts, quotas }
     }
 
-    /// The next transaction that was judged. Cancelling loses none.
+    /// The next message that was judged. Cancelling loses none.
     pub(super) async fn verdict(&mut self) -> Verdict {
         match self.verdicts.recv().await {
             Some(verdict) => verdict,
@@ -46,36 +48,37 @@ impl Network {
     pub(super) fn on_gossip(&mut self, swarm: &mut Swarm<Behaviour>, event: gossipsub::Event) {
         match event {
             gossipsub::Event::Message { propagation_source: from, message_id: id, message } => {
-                self.on_transaction(swarm, from, id, message.data.into());
+                self.on_message(swarm, from, id, message);
             }
             gossipsub::Event::Subscribed { .. } | gossipsub::Event::Unsubscribed { .. } => {
                 self.count_gossip_peers(swarm);
             }
-            gossipsub::Event::SlowPeer { peer_id: peer, .. } => debug!(%peer, "a peer takes transactions slowly"),
+            gossipsub::Event::SlowPeer { peer_id: peer, .. } => debug!(%peer, "a peer takes messages slowly"),
             gossipsub::Event::GossipsubNotSupported { .. } => {}
         }
     }
 
-    fn on_transaction(
+    fn on_message(
         &mut self,
         swarm: &mut Swarm<Behaviour>,
         from: PeerId,
         id: gossipsub::MessageId,
-        transaction: Bytes,
+        message: gossipsub::Message,
     ) {
         let now = self.now();
         let Some(gossiping) = &mut self.gossiping else {
             return;
         };
+        let kind = gossiping.topics.kind(&message.topic);
         let mut counts = self.shared.counts.lock();
         counts.gossip_received += 1;
-        let acceptance = if transaction.len() > self.settings.limits.transaction_bytes {
+        let acceptance = if message.data.len() > bytes_max(kind, &self.settings.limits) {
             counts.gossip_rejected += 1;
             Acceptance::Reject
         } else if !gossiping.quotas.take(from, now) {
             counts.gossip_throttled += 1;
             Acceptance::Ignore
-        } else if gossiping.judges.judge(id.clone(), from, transaction).is_err() {
+        } else if gossiping.judges.judge(id.clone(), from, kind, message.data.into()).is_err() {
             counts.gossip_overflowed += 1;
             Acceptance::Ignore
         } else {
@@ -114,16 +117,21 @@ impl Network {
         }
     }
 
-    /// Sends a transaction of this node.
-    pub(in crate::net) fn send(&mut self, swarm: &mut Swarm<Behaviour>, transaction: Bytes) -> Result<(), GossipError> {
-        let limit = self.settings.limits.transaction_bytes;
+    /// Sends a message of this node.
+    pub(in crate::net) fn send(
+        &mut self,
+        swarm: &mut Swarm<Behaviour>,
+        kind: Kind,
+        message: Bytes,
+    ) -> Result<(), GossipError> {
+        let limit = bytes_max(kind, &self.settings.limits);
         let (Some(gossiping), Some(gossip)) = (&self.gossiping, swarm.behaviour_mut().gossip.as_mut()) else {
             return Err(GossipError::Off);
         };
-        if transaction.len() > limit {
-            return Err(GossipError::TooLarge { bytes: transaction.len(), limit });
+        if message.len() > limit {
+            return Err(GossipError::TooLarge { bytes: message.len(), limit });
         }
-        match gossip.publish(gossiping.topic.hash(), transaction) {
+        match gossip.publish(gossiping.topics.of_kind(kind).hash(), message) {
             Ok(_) => {
                 self.shared.counts.lock().gossip_sent += 1;
                 Ok(())
@@ -132,7 +140,7 @@ impl Network {
             Err(PublishError::Duplicate) => Ok(()),
             Err(PublishError::AllQueuesFull(_)) => Err(GossipError::Busy),
             Err(error) => {
-                debug!(%error, "a transaction reaches nobody");
+                debug!(%error, ?kind, "a message reaches nobody");
                 Err(GossipError::NoPeers)
             }
         }
@@ -143,5 +151,13 @@ impl Network {
             let listening = gossip.all_peers().filter(|(_, topics)| !topics.is_empty()).count();
             self.shared.gossip_peers.send_if_modified(|known| std::mem::replace(known, listening) != listening);
         }
+    }
+}
+
+/// Bytes that a message of a kind may have.
+const fn bytes_max(kind: Kind, limits: &NetworkLimits) -> usize {
+    match kind {
+        Kind::Transaction => limits.transaction_bytes,
+        Kind::Announcement => ANNOUNCEMENT_BYTES_MAX,
     }
 }

@@ -2,7 +2,7 @@
 
 use super::Peer;
 use crate::net::actor::Command;
-use crate::net::gossip::GossipError;
+use crate::net::gossip::{GossipError, Kind};
 use crate::net::network::{KnownPeer, NetworkCounts, PeerInfo};
 use bytes::Bytes;
 use libp2p::Multiaddr;
@@ -54,8 +54,20 @@ impl Peer {
     /// # Errors
     /// Nobody listens, it is too long, or this peer passes none on.
     pub async fn gossip_transaction(&self, transaction: Bytes) -> Result<(), GossipError> {
+        self.gossip(Kind::Transaction, transaction).await
+    }
+
+    /// Sends all that listen where this node's validator is.
+    ///
+    /// # Errors
+    /// As [`gossip_transaction`](Self::gossip_transaction).
+    pub async fn gossip_announcement(&self, announcement: Bytes) -> Result<(), GossipError> {
+        self.gossip(Kind::Announcement, announcement).await
+    }
+
+    async fn gossip(&self, kind: Kind, message: Bytes) -> Result<(), GossipError> {
         let (reply, answer) = oneshot::channel();
-        let command = Command::Gossip { transaction, reply };
+        let command = Command::Gossip { kind, message, reply };
         self.inner.commands.send(command).await.map_err(|_| GossipError::Stopped)?;
         answer.await.unwrap_or(Err(GossipError::Stopped))
     }

@@ -1,7 +1,7 @@
 #![allow(clippy::unwrap_used, reason = "tests may panic")]
 
 use super::{Judges, NoRoom};
-use crate::net::gossip::{Acceptance, TransactionGossip};
+use crate::net::gossip::{Acceptance, Kind, TransactionGossip};
 use bytes::Bytes;
 use libp2p::PeerId;
 use libp2p::gossipsub::MessageId;
@@ -22,6 +22,10 @@ impl TransactionGossip for Slow {
             Some(_) => Acceptance::Accept,
         }
     }
+
+    fn hear(&self, _: &[u8]) -> Acceptance {
+        Acceptance::Reject
+    }
 }
 
 fn id(number: u8) -> MessageId {
@@ -32,15 +36,15 @@ fn id(number: u8) -> MessageId {
 async fn no_more_wait_than_allowed_by_count_and_by_bytes_and_a_panic_is_no_end() {
     let (slow, peer) = (Arc::new(Slow(Barrier::new(2))), PeerId::random());
     let (judges, mut judged) = Judges::start(slow.clone(), 3, 1000);
-    judges.judge(id(0), peer, Bytes::new()).unwrap();
+    judges.judge(id(0), peer, Kind::Transaction, Bytes::new()).unwrap();
     tokio::task::block_in_place(|| slow.0.wait());
     let of = |byte: u8, count: usize| Bytes::from(vec![byte; count]);
-    assert_eq!(judges.judge(id(1), peer, of(1, 1001)), Err(NoRoom));
-    judges.judge(id(2), peer, of(0, 600)).unwrap();
-    assert_eq!(judges.judge(id(3), peer, of(1, 401)), Err(NoRoom));
-    judges.judge(id(4), peer, of(1, 200)).unwrap();
-    judges.judge(id(5), peer, of(1, 200)).unwrap();
-    assert_eq!(judges.judge(id(6), peer, Bytes::new()), Err(NoRoom));
+    assert_eq!(judges.judge(id(1), peer, Kind::Transaction, of(1, 1001)), Err(NoRoom));
+    judges.judge(id(2), peer, Kind::Transaction, of(0, 600)).unwrap();
+    assert_eq!(judges.judge(id(3), peer, Kind::Transaction, of(1, 401)), Err(NoRoom));
+    judges.judge(id(4), peer, Kind::Transaction, of(1, 200)).unwrap();
+    judges.judge(id(5), peer, Kind::Transaction, of(1, 200)).unwrap();
+    assert_eq!(judges.judge(id(6), peer, Kind::Transaction, Bytes::new()), Err(NoRoom));
     tokio::task::block_in_place(|| slow.0.wait());
     let mut outcomes = Vec::new();
     for _ in 0..4 {
@@ -51,6 +55,6 @@ async fn no_more_wait_than_allowed_by_count_and_by_bytes_and_a_panic_is_no_end()
     use Acceptance::{Accept, Ignore};
     assert_eq!(outcomes, [(id(0), Ignore), (id(2), Ignore), (id(4), Accept), (id(5), Accept)]);
     // All room is free again.
-    judges.judge(id(7), peer, of(1, 1000)).unwrap();
+    judges.judge(id(7), peer, Kind::Transaction, of(1, 1000)).unwrap();
     assert_eq!(judged.recv().await.unwrap().acceptance, Accept);
 }
