@@ -28,6 +28,8 @@ pub struct Common {
     pub genesis: BlockHash,
     /// Each other, to talk in memory; none if they are to use sockets among themselves too.
     pub neighbours: Option<Neighbours>,
+    /// Of connections and streams.
+    pub limits: PeerLimits,
 }
 
 /// Whether the host has IPv6, if only for itself.
@@ -85,7 +87,7 @@ async fn start(
         secret: *seed,
         listen: addresses(&places.hosts, port).into_iter().chain(places.exact.iter().cloned()).collect(),
         genesis: common.genesis,
-        limits: PeerLimits::default(),
+        limits: common.limits,
         timeouts: Timeouts::default(),
         neighbours: common.neighbours.clone(),
         network: network.clone(),

@@ -151,7 +151,7 @@ impl Default for NetworkLimits {
             relay_circuits_per_peer: 8,
             relay_circuit_bytes: 256 * 1024 * 1024,
             relay_circuit_time: Duration::from_secs(10 * 60),
-            memory_bytes: None,
+            memory_bytes: Some(2 * 1024 * 1024 * 1024),
         }
     }
 }

@@ -8,6 +8,8 @@ use chain_spec::ChainType;
 use clap::Args;
 use dsn::Multiaddr;
 
+use super::limits::Limit;
+
 /// Flags of the two networks: consensus, and storage.
 #[derive(Clone, Debug, Args)]
 pub struct NetworkArgs {
@@ -78,6 +80,10 @@ pub struct NetworkArgs {
     /// for a validator whose peers are its own nodes.
     #[arg(long)]
     pub consensus_peers_only: bool,
+    /// A limit of the storage network other than the built-in one, as connections_in=500; docs/limits.md has the names. May be
+    /// given several times.
+    #[arg(long = "limit", value_name = "NAME=NUMBER")]
+    pub limits: Vec<Limit>,
     /// Have the storage network peers of this process use sockets among themselves too, as if each had a machine of its
     /// own; without it they meet in memory.
     #[arg(long)]

@@ -132,7 +132,7 @@ impl PeerBook {
             return false;
         }
         let is_new = !self.peers.contains_key(&peer);
-        if is_new && !self.make_room(0) {
+        if is_new && !self.make_room(0, false) {
             return false;
         }
         let entry = self.peers.entry(peer).or_insert_with(|| Entry::new(found));
@@ -160,7 +160,7 @@ impl PeerBook {
         unix_s: u64,
     ) -> Met {
         let is_new = !self.peers.contains_key(&peer);
-        if peer == self.own || (is_new && !self.make_room(unix_s)) {
+        if peer == self.own || (is_new && !self.make_room(unix_s, address.is_some())) {
             return Met::default();
         }
         let entry = self.peers.entry(peer).or_insert_with(|| Entry::new(found));
@@ -261,15 +261,19 @@ impl PeerBook {
         is_new
     }
 
-    /// Forgets whoever is of the least use if the book is full, for somebody who was seen at `unix_s` or never. Says
-    /// whether there is room. Who was seen does not give way to somebody that may not exist.
-    fn make_room(&mut self, unix_s: u64) -> bool {
+    /// Forgets whoever is of the least use if the book is full, for somebody who was seen at `unix_s` or never, and whom
+    /// this side reached or who came by itself. Says whether there is room. Who was seen does not give way to somebody that
+    /// may not exist, and who was reached not to somebody that came: coming costs nothing.
+    fn make_room(&mut self, unix_s: u64, is_reached: bool) -> bool {
         if self.peers.len() < self.peers_max {
             return true;
         }
         let others = self.peers.iter().filter(|(_, entry)| !entry.pinned);
-        let least = others.min_by_key(|(_, entry)| (entry.last_seen_s, Reverse(entry.failures)));
-        let gives_way = |entry: &Entry| entry.last_seen_s < unix_s || (entry.last_seen_s == 0 && entry.failures > 0);
+        let least = others.min_by_key(|(_, entry)| (entry.is_reached(), entry.last_seen_s, Reverse(entry.failures)));
+        let gives_way = |entry: &Entry| match entry.is_reached() {
+            true => is_reached && entry.last_seen_s < unix_s,
+            false => entry.last_seen_s < unix_s || (entry.last_seen_s == 0 && entry.failures > 0),
+        };
         match least.filter(|(_, entry)| gives_way(entry)).map(|(peer, _)| *peer) {
             Some(peer) => self.peers.remove(&peer).is_some(),
             None => false,
@@ -290,6 +294,11 @@ impl Entry {
             failures: 0,
             dial_at,
         }
+    }
+
+    /// Whether one of its addresses ever worked.
+    const fn is_reached(&self) -> bool {
+        self.confirmed > 0
     }
 
     /// An address that somebody named. Those that worked stay before it.

@@ -77,6 +77,27 @@ fn a_flood_of_made_up_peers_pushes_nobody_out_who_was_seen() {
 }
 
 #[test]
+fn who_came_by_itself_pushes_nobody_out_who_was_reached() {
+    let mut book = book(50);
+    let friends: Vec<_> = (0..20).map(|_| PeerId::random()).collect();
+    for friend in &friends {
+        book.met(*friend, Some(&address(1, 2, 3)), &[], FoundBy::Kademlia, 5);
+    }
+    // Each new identity was seen later than all before it.
+    for unix_s in 6..10_000 {
+        book.met(PeerId::random(), None, &[address(6, 6, 6)], FoundBy::Inbound, unix_s);
+    }
+    assert_eq!(book.len(), 50);
+    assert!(friends.iter().all(|peer| book.get(peer).is_some()));
+    // Where all were reached, one that is reached now takes the place of the one that was seen longest ago.
+    for unix_s in 10_000..10_050 {
+        book.met(PeerId::random(), Some(&address(1, 2, 3)), &[], FoundBy::Kademlia, unix_s);
+    }
+    assert!(friends.iter().all(|peer| book.get(peer).is_none()));
+    assert_eq!(book.met(PeerId::random(), None, &[address(6, 6, 6)], FoundBy::Inbound, 20_000), Met::default());
+}
+
+#[test]
 fn dials_go_to_many_blocks_of_the_internet_first() {
     let mut book = book(100);
     let crowd: Vec<_> = (0..20).map(|_| PeerId::random()).collect();
