@@ -16,6 +16,8 @@ pub struct Announcement {
     pub key: PublicKey,
     /// Its consensus port, each as /ip4/HOST/tcp/PORT/p2p/PEER-ID; one to [`ADDRESSES_MAX`](Self::ADDRESSES_MAX).
     pub addresses: Vec<Text<128>>,
+    /// When this node of it started, in milliseconds since 1970: of two with one key, the later one has to stop.
+    pub since_ms: u64,
     /// When it said so, in milliseconds since 1970: of two, the later one counts.
     pub at_ms: u64,
     /// By the consensus key, over tag, genesis and all the rest.
@@ -47,11 +49,11 @@ impl Announcement {
 
     /// Signs where a validator is. Addresses that are too many are left out.
     #[must_use]
-    pub fn sign(genesis: &BlockHash, key: &KeyPair, mut addresses: Vec<Text<128>>, at_ms: u64) -> Self {
+    pub fn sign(genesis: &BlockHash, key: &KeyPair, mut addresses: Vec<Text<128>>, since_ms: u64, at_ms: u64) -> Self {
         addresses.truncate(Self::ADDRESSES_MAX);
-        let payload = payload(genesis, &key.public_key(), &addresses, at_ms);
+        let payload = payload(genesis, &(key.public_key(), &addresses, since_ms, at_ms));
         let signature = key.sign(Purpose::Consensus, &payload, OsRng);
-        Self { key: key.public_key(), addresses, at_ms, signature }
+        Self { key: key.public_key(), addresses, since_ms, at_ms, signature }
     }
 
     /// Reads one that is what it says; whether its key votes is another matter.
@@ -67,13 +69,14 @@ impl Announcement {
         if let Some(wrong) = announcement.addresses.iter().find(|address| peer(address.as_str()).is_err()) {
             return Err(AnnouncementError::Address(wrong.as_str().to_owned()));
         }
-        let payload = payload(genesis, &announcement.key, &announcement.addresses, announcement.at_ms);
-        let verified = announcement.key.verify(Purpose::Consensus, &payload, &announcement.signature);
+        let Self { key, addresses, since_ms, at_ms, signature } = &announcement;
+        let payload = payload(genesis, &(*key, addresses, *since_ms, *at_ms));
+        let verified = key.verify(Purpose::Consensus, &payload, signature);
         verified.map_err(|_| AnnouncementError::Signature)?;
         Ok(announcement)
     }
 }
 
-fn payload(genesis: &BlockHash, key: &PublicKey, addresses: &[Text<128>], at_ms: u64) -> Vec<u8> {
-    consensus_message(b"piecewise/announcement/v1", genesis, &(key, addresses, at_ms).encode())
+fn payload(genesis: &BlockHash, all_but_signature: &(PublicKey, &Vec<Text<128>>, u64, u64)) -> Vec<u8> {
+    consensus_message(b"piecewise/announcement/v1", genesis, &all_but_signature.encode())
 }

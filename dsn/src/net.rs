@@ -10,6 +10,7 @@ mod keeper;
 mod neighbours;
 mod network;
 mod peer;
+mod pending;
 mod permits;
 mod settings;
 mod streams;

@@ -28,7 +28,7 @@ use crate::fetch::Fetch;
 use crate::gateway::{Gateway, GatewayParts, LocalStores};
 use crate::keystore::Keystore;
 use crate::labels::Labels;
-use crate::meeting::{Announcer, Invitation};
+use crate::meeting::{Announcer, Invitation, Meeting};
 use crate::metrics::{self, Counters, MetricsPort, Observed};
 use crate::opening::{check_recorded, not_opened, not_started, not_written};
 use crate::provider::Provider;
@@ -73,6 +73,7 @@ pub struct Node {
     chain: Arc<Chain>,
     rpc: RunningServer,
     consensus: ConsensusHandle,
+    meeting: Arc<Meeting>,
     providers: Vec<Provider>,
     peer: dsn::Peer,
     tasks: Vec<JoinHandle<()>>,
@@ -118,6 +119,7 @@ impl Node {
         };
         let Started { peer, providers, sharing, mut tasks } = storage.start(roles).await?;
 
+        let meeting = invitation.meeting().clone();
         if !config.network.consensus_peers_only {
             tasks.extend(invitation.begin(consensus.peers().clone(), &peer, !is_alone && !names_peers));
         }
@@ -156,13 +158,18 @@ impl Node {
         };
         let api = backend(chain.clone(), gateway, fetch, labels, payer, system);
         let rpc = serve(api, config, &counters).await?;
-        Ok(Self { chain, rpc, consensus, providers, peer, tasks, metrics })
+        Ok(Self { chain, rpc, consensus, meeting, providers, peer, tasks, metrics })
     }
 
     /// Resolves with a reason if a part that the node cannot do without ends by itself.
     pub fn ended(&self) -> impl Future<Output = String> + '_ {
-        let ended = self.consensus.ended();
-        async move { format!("the consensus engine ended: {}", ended.await) }
+        let (ended, twin) = (self.consensus.ended(), self.meeting.twin());
+        async move {
+            tokio::select! {
+                reason = ended => format!("the consensus engine ended: {reason}"),
+                at = twin => format!("another node votes with this validator's key and was there first: {at}"),
+            }
+        }
     }
 
     /// Stops in the order of the arrows: clients first, so that nothing new comes in, blocks last. What clients have

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::{self, File, Permissions};
-use std::io::Write;
+use std::io::{self, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
@@ -156,7 +156,12 @@ pub fn write_secret(path: &Path, text: &str) -> anyhow::Result<()> {
         let mut file = tempfile::Builder::new().permissions(Permissions::from_mode(OWNER_ONLY)).tempfile_in(folder)?;
         file.write_all(text.as_bytes())?;
         file.as_file().sync_all()?;
-        file.persist_noclobber(path).map_err(|refused| refused.error)?;
+        match file.persist_noclobber(path).map_err(|refused| refused.error) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                bail!("it is there already, and a secret is never overwritten: move it away first")
+            }
+            persisted => persisted.map(drop)?,
+        }
         File::open(folder)?.sync_all()?;
         Ok(())
     };

@@ -14,7 +14,7 @@ use parity_scale_codec::Encode;
 use parking_lot::Mutex;
 use runtime::crypto::{KeyPair, PeerKey, PublicKey};
 use runtime::types::Text;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until, timeout};
 
@@ -38,8 +38,12 @@ pub struct Meeting {
     chain: Arc<Chain>,
     /// The key of this node's own validator.
     own: Option<PublicKey>,
-    /// When this node last said where that is.
+    /// When this node started.
+    since_ms: u64,
+    /// When it last said where its validator is.
     own_at_ms: AtomicU64,
+    /// Where another node with the same key is that started before this one.
+    twin: watch::Sender<Option<String>>,
     /// By validator; no more than there are.
     known: Mutex<BTreeMap<PublicKey, Known>>,
     changes: mpsc::Sender<Change>,
@@ -60,8 +64,20 @@ struct Change {
 impl Meeting {
     fn new(chain: Arc<Chain>, own: Option<PublicKey>) -> (Arc<Self>, mpsc::Receiver<Change>) {
         let (changes, heard) = mpsc::channel(CHANGES_MAX);
-        let (own_at_ms, known) = (AtomicU64::new(clock_ms()), Mutex::default());
-        (Arc::new(Self { chain, own, own_at_ms, known, changes }), heard)
+        let since_ms = clock_ms();
+        let (own_at_ms, known, twin) = (AtomicU64::new(since_ms), Mutex::default(), watch::Sender::new(None));
+        (Arc::new(Self { chain, own, since_ms, own_at_ms, twin, known, changes }), heard)
+    }
+
+    /// Resolves if another node votes with this one's key, and was there first; says where it is.
+    pub fn twin(&self) -> impl Future<Output = String> + use<> {
+        let mut twin = self.twin.subscribe();
+        async move {
+            match twin.wait_for(Option::is_some).await.ok().and_then(|twin| twin.clone()) {
+                Some(twin) => twin,
+                None => std::future::pending().await,
+            }
+        }
     }
 
     /// Judges what a peer says is an announcement.
@@ -75,7 +91,8 @@ impl Meeting {
         }
     }
 
-    fn judge(&self, Announcement { key, addresses, at_ms, .. }: Announcement, now_ms: u64) -> Acceptance {
+    fn judge(&self, announcement: Announcement, now_ms: u64) -> Acceptance {
+        let Announcement { key, addresses, since_ms, at_ms, .. } = announcement;
         let is_news =
             at_ms <= now_ms.saturating_add(millis(AHEAD_MAX)) && at_ms.saturating_add(millis(AGE_MAX)) >= now_ms;
         if !is_news || !self.votes(&key) {
@@ -83,7 +100,7 @@ impl Meeting {
         }
         if self.own == Some(key) {
             if at_ms > self.own_at_ms.load(Ordering::Acquire) {
-                tracing::error!(?addresses, "ANOTHER NODE VOTES WITH THIS VALIDATOR'S KEY; stop one of the two");
+                self.meet_twin(&addresses, since_ms);
             }
             return Acceptance::Ignore;
         }
@@ -101,6 +118,15 @@ impl Meeting {
         }
         *known = Known { at_ms, addresses };
         Acceptance::Accept
+    }
+
+    /// Two nodes with one key contradict each other sooner or later, and are punished for it.
+    fn meet_twin(&self, addresses: &[Text<128>], since_ms: u64) {
+        let at = addresses.iter().map(Text::as_str).collect::<Vec<_>>().join(", ");
+        tracing::error!(at, "ANOTHER NODE VOTES WITH THIS VALIDATOR'S KEY; the one that started later stops");
+        if since_ms < self.since_ms {
+            self.twin.send_replace(Some(at));
+        }
     }
 
     fn votes(&self, key: &PublicKey) -> bool {
@@ -205,7 +231,7 @@ impl Announcer {
             if !addresses.is_empty() {
                 let at_ms = clock_ms();
                 meeting.own_at_ms.fetch_max(at_ms, Ordering::AcqRel);
-                let announcement = Announcement::sign(&genesis, &self.key, addresses, at_ms);
+                let announcement = Announcement::sign(&genesis, &self.key, addresses, meeting.since_ms, at_ms);
                 match peer.gossip_announcement(Bytes::from(announcement.encode())).await {
                     Ok(()) | Err(GossipError::NoPeers | GossipError::Off | GossipError::Stopped) => {}
                     Err(error) => tracing::warn!(%error, "cannot say where this validator is"),

@@ -12,7 +12,7 @@ fn address(port: u16) -> Text<128> {
 }
 
 fn signed(addresses: Vec<Text<128>>) -> Announcement {
-    Announcement::sign(&GENESIS, &KeyPair::from_seed(&[2; 32]), addresses, 5)
+    Announcement::sign(&GENESIS, &KeyPair::from_seed(&[2; 32]), addresses, 4, 5)
 }
 
 #[test]

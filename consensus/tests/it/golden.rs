@@ -51,7 +51,8 @@ fn formats() -> String {
 fn announcement(genesis: &BlockHash) -> Announcement {
     let key = KeyPair::from_seed(&[0x44; 32]);
     let address = format!("/ip4/192.0.2.1/tcp/30333/p2p/{}", consensus::peer_key(&[0x55; 32]));
-    let mut announcement = Announcement::sign(genesis, &key, vec![Text::new(address).unwrap()], 1_800_000_000_000);
+    let mut announcement =
+        Announcement::sign(genesis, &key, vec![Text::new(address).unwrap()], 1_700_000_000_000, 1_800_000_000_000);
     let read = Announcement::read(&announcement.encode(), genesis).unwrap();
     assert_eq!(read, announcement);
     announcement.signature = Signature::from_bytes([0x66; 64]);

@@ -4,6 +4,7 @@ use super::config::PeerConfig;
 use super::gossip::{self, Gossip};
 use super::keeper::KeeperBehaviour;
 use super::network::family::Family;
+use super::pending::PendingBehaviour;
 use super::settings::NetworkConfig;
 use super::streams::StreamsBehaviour;
 use crate::protocol::ProtocolNames;
@@ -37,6 +38,7 @@ pub(super) struct Behaviour {
     limits: connection_limits::Behaviour,
     memory: Toggle<memory_connection_limits::Behaviour>,
     pub(super) keeper: KeeperBehaviour,
+    pending: PendingBehaviour,
     identify: identify::Behaviour,
     ping: ping::Behaviour,
     pub(super) streams: StreamsBehaviour,
@@ -69,6 +71,7 @@ impl Behaviour {
         Self {
             limits: connection_limits::Behaviour::new(limits(config)),
             memory: network.limits.memory_bytes.map(memory_connection_limits::Behaviour::with_max_bytes).into(),
+            pending: PendingBehaviour::new(config.limits.connections_pending_per_host),
             keeper: KeeperBehaviour::default(),
             identify: identify::Behaviour::new(identify(key, config)),
             ping: ping::Behaviour::new(ping),

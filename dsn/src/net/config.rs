@@ -50,6 +50,8 @@ pub struct PeerLimits {
     pub connections_out: u32,
     /// Connections that are being made, in each direction.
     pub connections_pending: u32,
+    /// Those of them that one host makes to this peer.
+    pub connections_pending_per_host: u32,
     /// Connections with one peer: both may dial at the same moment, and old ones may not have ended yet.
     pub connections_per_peer: u32,
     /// Streams with one peer, opened by one side.
@@ -81,6 +83,7 @@ impl Default for PeerLimits {
             connections_in: 200,
             connections_out: 400,
             connections_pending: 128,
+            connections_pending_per_host: 64,
             connections_per_peer: 4,
             streams_per_peer: 128,
             streams_served: 1024,

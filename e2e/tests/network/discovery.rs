@@ -102,9 +102,12 @@ async fn validators_that_know_a_boot_node_alone_agree_and_others_follow_them() {
 }
 
 #[tokio::test]
-async fn a_second_node_with_the_key_of_a_validator_is_noticed_by_the_first() {
+async fn a_second_node_with_a_validators_key_stops_and_the_first_says_why() {
     let mut world = World::new(&FOUR);
     world.start(&[0, 1]);
-    world.join(Part::Validator(1));
+    let twin = world.add(Part::Validator(1));
+    let mut twin = world.cluster.spawn(twin).unwrap();
+    twin.has_said("another node votes with this validator's key and was there first").unwrap();
     world.node(1).has_said("ANOTHER NODE VOTES WITH THIS VALIDATOR'S KEY").unwrap();
+    assert!(!world.node(1).has_ended().unwrap());
 }

@@ -29,11 +29,11 @@ macro_rules! named {
         const NAMES: &[&str] = &[$($(stringify!($name)),+),+, "memory_bytes"];
 
         impl Limits {
-            /// None if there is no such limit; an error if it has no such value.
-            fn set(&mut self, name: &str, number: u64) -> Option<Result<(), std::num::TryFromIntError>> {
+            /// None if there is no such limit; whether it can be so many.
+            fn set(&mut self, name: &str, number: u64) -> Option<bool> {
                 Some(match name {
-                    $($(stringify!($name) => number.try_into().map(|number| self.$part.$name = number),)+)+
-                    "memory_bytes" => number.try_into().map(|number| self.network.memory_bytes = Some(number)),
+                    $($(stringify!($name) => number.try_into().map(|number| self.$part.$name = number).is_ok(),)+)+
+                    "memory_bytes" => number.try_into().map(|number| self.network.memory_bytes = Some(number)).is_ok(),
                     _ => return None,
                 })
             }
@@ -42,7 +42,8 @@ macro_rules! named {
 }
 
 named! {
-    peer: connections_in, connections_out, connections_pending, connections_per_peer, streams_per_peer, streams_served;
+    peer: connections_in, connections_out, connections_pending, connections_pending_per_host,
+        connections_per_peer, streams_per_peer, streams_served;
     network: peers_out, peers_in_kept, dials, known_peers, refused_peers, kademlia_packet_bytes, registrations,
         discovered, transaction_bytes, gossip_queue, gossip_queue_bytes, gossip_per_second, gossip_burst, gossip_send_queue,
         relay_reservations, relay_circuits, relay_circuits_per_peer, relay_circuit_bytes;
@@ -69,11 +70,11 @@ impl FromStr for Limit {
         let mut limits = Limits::default();
         match limits.set(name, number) {
             None => Err(format!("there is no limit {name}, but {}", NAMES.join(", "))),
-            Some(Err(_)) => Err(format!("{name} is never so many")),
-            Some(Ok(())) if limits.peer.streams_per_peer > STREAMS_PER_PEER_MAX => {
+            Some(false) => Err(format!("{name} is never so many")),
+            Some(true) if limits.peer.streams_per_peer > STREAMS_PER_PEER_MAX => {
                 Err(format!("{name} is at most {STREAMS_PER_PEER_MAX}"))
             }
-            Some(Ok(())) => Ok(Self { name: name.to_owned(), number }),
+            Some(true) => Ok(Self { name: name.to_owned(), number }),
         }
     }
 }

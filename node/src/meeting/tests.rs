@@ -34,7 +34,7 @@ fn address(port: u16) -> Text<128> {
 
 impl World {
     fn says(&self, name: &str, port: u16, at_ms: u64) -> Acceptance {
-        self.meeting.hear(&Announcement::sign(&self.genesis, &key(name), vec![address(port)], at_ms).encode())
+        self.meeting.hear(&Announcement::sign(&self.genesis, &key(name), vec![address(port)], at_ms, at_ms).encode())
     }
 }
 
@@ -61,12 +61,29 @@ fn nobody_else_is_heard() {
     assert_eq!(world.says("Alice", 1, now + 5_000), Acceptance::Ignore, "this node itself");
     assert_eq!(world.says("Bob", 1, now + 61_000), Acceptance::Ignore, "of the future");
     assert_eq!(world.says("Bob", 1, now - 3_601_000), Acceptance::Ignore, "of the past");
-    let mut forged = Announcement::sign(&world.genesis, &key("Bob"), vec![address(1)], now);
+    let mut forged = Announcement::sign(&world.genesis, &key("Bob"), vec![address(1)], now, now);
     forged.key = key("Charlie").public_key();
     for wrong in [forged.encode(), vec![], vec![0; 100]] {
         assert_eq!(world.meeting.hear(&wrong), Acceptance::Reject);
     }
     assert!(world.heard.try_recv().is_err());
+}
+
+#[tokio::test]
+async fn of_two_nodes_with_one_key_the_one_that_started_later_stops() {
+    let world = world();
+    let says = |since_ms, at_ms| {
+        let announcement = Announcement::sign(&world.genesis, &key("Alice"), vec![address(7)], since_ms, at_ms);
+        world.meeting.hear(&announcement.encode())
+    };
+    let now = clock_ms();
+    let mut twin = std::pin::pin!(world.meeting.twin());
+    assert_eq!(says(0, 1_000), Acceptance::Ignore, "of the past");
+    assert_eq!(says(now - 1_000, world.meeting.own_at_ms.load(Ordering::Acquire)), Acceptance::Ignore, "its own word");
+    assert_eq!(says(now + 1_000, now + 2_000), Acceptance::Ignore, "the other one stops");
+    assert!(futures::poll!(twin.as_mut()).is_pending());
+    assert_eq!(says(now - 1_000, now + 3_000), Acceptance::Ignore);
+    assert_eq!(twin.await, address(7).as_str());
 }
 
 #[test]
