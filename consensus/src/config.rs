@@ -20,6 +20,8 @@ use crate::error::StartError;
 /// info level.
 pub const LOG_DIRECTIVES: &[&str] = &[
     "arc_malachitebft_network=off",
+    // A peer of another chain or version: the only event that has this field.
+    "arc_malachitebft_network[{protocol_version}]=warn",
     "arc_malachitebft_discovery=error",
     "arc_malachitebft_engine=warn",
     "arc_malachitebft_core_consensus=warn",
