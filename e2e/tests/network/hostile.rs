@@ -1,6 +1,7 @@
 //! Whole nodes among peers that do not wish them well: each attack stands while the network goes on, and what it may cost
 //! the attacked node is said.
 
+mod peers;
 mod ports;
 mod transactions;
 
