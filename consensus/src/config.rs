@@ -20,6 +20,8 @@ use crate::error::StartError;
 /// info level.
 pub const LOG_DIRECTIVES: &[&str] = &[
     "arc_malachitebft_network=off",
+    // A peer of another chain or version: the only event that has this field.
+    "arc_malachitebft_network[{protocol_version}]=warn",
     "arc_malachitebft_discovery=error",
     "arc_malachitebft_engine=warn",
     "arc_malachitebft_core_consensus=warn",
@@ -59,8 +61,26 @@ pub struct ConsensusConfig {
     pub part_bytes: u32,
     /// Bytes of a block's SCALE, at most [`ConsensusConfig::BLOCK_BYTES_MAX`].
     pub block_bytes_max: u32,
+    /// How many connections the port takes.
+    pub limits: ConsensusLimits,
     /// How long [`crate::start`] waits for the engine to listen and ask for the first height.
     pub ready_within: Duration,
+}
+
+/// How many connections the consensus port takes from others. Who was named is dialled all the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ConsensusLimits {
+    /// From one address, made or being made; the engine's own default of five would refuse the rest of a network on one
+    /// machine, and zero everybody.
+    pub consensus_connections_per_host: usize,
+    /// Peers. The engine takes four times as many connections, and has as many being made.
+    pub consensus_peers_in: usize,
+}
+
+impl Default for ConsensusLimits {
+    fn default() -> Self {
+        Self { consensus_connections_per_host: 100, consensus_peers_in: 100 }
+    }
 }
 
 /// Who votes, and with what key.
@@ -141,6 +161,7 @@ impl ConsensusConfig {
             timeouts: Timeouts::default(),
             part_bytes: 64 * 1024,
             block_bytes_max: 1024 * 1024,
+            limits: ConsensusLimits::default(),
             ready_within: Duration::from_secs(30),
         }
     }

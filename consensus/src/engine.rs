@@ -29,8 +29,6 @@ use crate::heights::{ListeningCodec, PeerHeights};
 use crate::signing::{ConsensusSigner, ConsensusVerifier, proof_of_validator};
 use crate::types::Address;
 
-/// The engine's default of five per address would refuse the rest of a devnet on one machine; zero refuses everybody.
-const CONNECTIONS_PER_IP: usize = 100;
 /// Requests for a state dump that may wait; nothing here sends any.
 const REQUESTS: usize = 16;
 
@@ -139,7 +137,8 @@ pub fn settings(config: &ConsensusConfig, genesis: &BlockHash) -> Result<Setting
         persistent_peers_only: config.peers_only,
         discovery: DiscoveryConfig {
             enabled: false,
-            max_connections_per_ip: CONNECTIONS_PER_IP,
+            num_inbound_peers: config.limits.consensus_peers_in,
+            max_connections_per_ip: config.limits.consensus_connections_per_host,
             ip_throttle_duration: std::time::Duration::ZERO,
             ..Default::default()
         },

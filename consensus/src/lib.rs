@@ -41,7 +41,7 @@ mod types;
 
 pub use announcement::{Announcement, AnnouncementError};
 pub use application::{Application, ApplicationError, Candidate, HeadInfo, Verdict, WorkSignal};
-pub use config::{ConsensusConfig, LOG_DIRECTIVES, Timeouts, ValidatorKey, peer_key};
+pub use config::{ConsensusConfig, ConsensusLimits, LOG_DIRECTIVES, Timeouts, ValidatorKey, peer_key};
 pub use error::{EndReason, GuardError, StartError};
 pub use heights::PeerHeights;
 pub use metrics::write_metrics;

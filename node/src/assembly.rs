@@ -20,7 +20,7 @@ use rpc::{Backend, RunningMetrics, RunningServer, Server, ServerConfig};
 use runtime::types::Parameters;
 use tokio::task::JoinHandle;
 
-use crate::args::{NetworkArgs, RoleArgs};
+use crate::args::{Limits, NetworkArgs, RoleArgs};
 use crate::backend::{Payer, SystemInfo, backend};
 use crate::base_path::{BasePath, make_folder};
 use crate::chain::{Chain, clock_ms, next_validators};
@@ -300,6 +300,7 @@ async fn start_consensus(
         timeouts,
         part_bytes: parameters.limits.part_bytes,
         block_bytes_max: parameters.limits.block_bytes,
+        limits: Limits::of(spec.chain_type, &config.network.limits).consensus,
         ready_within: READY_WITHIN,
         new_guard: config.new_guard,
     };

@@ -67,7 +67,7 @@ impl StorageNetwork<'_> {
     pub async fn start(&self, roles: Roles) -> anyhow::Result<Started> {
         let quota = self.config.storage_quota;
         let neighbours = (!self.config.network.dsn_sockets_only).then(dsn::Neighbours::default);
-        let limits = Limits::with(&self.config.network.limits);
+        let limits = Limits::of(self.spec.chain_type, &self.config.network.limits);
         let common = Common { genesis: self.chain.ledger().genesis_hash(), neighbours, limits: limits.peer };
         let seed = self.seed(&roles)?;
         let mut providers = Vec::new();
@@ -154,7 +154,7 @@ impl StorageNetwork<'_> {
         let of_spec = self.spec.boot_nodes.iter().map(|address| address.parse());
         let of_spec: Vec<Multiaddr> = of_spec.collect::<Result<_, _>>().context("the chain spec's bootNodes")?;
         let parameters = self.chain.parameters()?;
-        let Limits { network: mut limits, .. } = Limits::with(&network.limits);
+        let Limits { network: mut limits, .. } = Limits::of(self.spec.chain_type, &network.limits);
         // A byte behind it says how often it was told.
         limits.transaction_bytes =
             limits.transaction_bytes.min(usize::try_from(parameters.limits.transaction_bytes)?).saturating_add(1);

@@ -1,10 +1,10 @@
 //! Peers find one another in each way alone, remember one another, and leave those of other chains alone.
 
-use crate::netted::{address_of, found, meanwhile, netted, netted_config, seen, stranger, table};
+use crate::intruders::{claims, stranger};
+use crate::netted::{address_of, found, meanwhile, netted, netted_config, seen, table};
 use crate::support::{Chain, GENESIS, LIMITS, config, open_store, wait_until};
 use dsn::{FoundBy, HaveError, Multiaddr, NetworkConfig, NetworkLimits, OpenError, Peer, PeerConfig, PieceService};
 use dsn::{StartError, Timeouts};
-use libp2p::identify;
 use pieces::PieceHash;
 use runtime::types::BlockHash;
 use std::sync::Arc;
@@ -107,16 +107,12 @@ async fn a_peer_that_speaks_another_version_is_refused_and_another_program_is_se
     let peer = netted(table(vec![])).await;
     let dir = tempfile::tempdir().unwrap();
     peer.serve(PieceService::new(open_store(dir.path(), LIMITS), Arc::new(Chain::new(1)))).unwrap();
-    let identify = |family: &str| {
-        let family = family.to_owned();
-        move |pair: &libp2p::identity::Keypair| identify::Behaviour::new(identify::Config::new(family, pair.public()))
-    };
-    let (mut newer, _) = stranger(identify("/piecewise/2/6e6e6e6e6e6e6e6e")).await;
+    let (mut newer, _) = stranger(claims("/piecewise/2/6e6e6e6e6e6e6e6e")).await;
     newer.dial(address_of(&peer)).unwrap();
     meanwhile(&mut newer, wait_until(|| peer.network_counts().refused_version == 1 && peer.peer_count() == 0)).await;
     // Denied at the door from now on.
     newer.dial(address_of(&peer)).unwrap();
-    let (mut foreign, _) = stranger(identify("ipfs/0.1.0")).await;
+    let (mut foreign, _) = stranger(claims("ipfs/0.1.0")).await;
     foreign.dial(address_of(&peer)).unwrap();
     let foreign_id = foreign.local_peer_id().to_string();
     let there = || peer.peers().into_iter().any(|info| info.peer_id == foreign_id && !info.verified);

@@ -1,58 +1,34 @@
 //! Peers that say too much, or what is not so.
 
 use crate::gossip::{Pool, gossiping};
-use crate::netted::{address_of, found, meanwhile, netted, netted_config, seen, stranger, table};
+use crate::intruders::{LiarEvent, liar, nowhere, spammer_at, stranger, topic};
+use crate::netted::{address_of, found, meanwhile, netted, netted_config, seen, table};
 use crate::support::{GENESIS, client, config, wait_until};
 use bytes::Bytes;
 use dsn::{NetworkConfig, NetworkLimits, Peer, PeerConfig, Timeouts};
 use futures::StreamExt as _;
-use libp2p::gossipsub::{self, IdentTopic, MessageAuthenticity, ValidationMode};
-use libp2p::identity::Keypair;
-use libp2p::kad::store::{MemoryStore, MemoryStoreConfig};
-use libp2p::swarm::{NetworkBehaviour, SwarmEvent};
-use libp2p::{Multiaddr, PeerId, StreamProtocol, identify, kad};
+use libp2p::gossipsub::IdentTopic;
+use libp2p::swarm::SwarmEvent;
+use libp2p::{PeerId, kad};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Whoever says it is of this chain, and lies otherwise.
-#[derive(NetworkBehaviour)]
-struct Liar {
-    identify: identify::Behaviour,
-    table: kad::Behaviour<MemoryStore>,
-}
-
-fn liar(pair: &Keypair) -> Liar {
-    let own = pair.public().to_peer_id();
-    let name = StreamProtocol::try_from_owned(format!("/piecewise/{GENESIS}/kad/1")).unwrap();
-    let plenty = MemoryStoreConfig { max_provided_keys: 1 << 20, max_records: 1 << 20, ..MemoryStoreConfig::default() };
-    let mut table = kad::Behaviour::with_config(own, MemoryStore::with_config(own, plenty), kad::Config::new(name));
-    table.set_mode(Some(kad::Mode::Server));
-    let family = "/piecewise/1/6e6e6e6e6e6e6e6e".to_owned();
-    Liar { identify: identify::Behaviour::new(identify::Config::new(family, pair.public())), table }
-}
-
-fn nowhere(number: u32) -> Multiaddr {
-    let [_, b, c, d] = number.to_be_bytes();
-    format!("/ip4/127.{b}.{c}.{d}/tcp/1").parse().unwrap()
+/// The chain's name in protocols.
+fn genesis() -> String {
+    GENESIS.to_string()
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn forged_records_are_not_kept_and_lookups_stay_right() {
     let boot = netted(table(vec![])).await;
-    let (mut liar, _) = stranger(liar).await;
+    let (mut liar, _) = stranger(liar(&genesis())).await;
     let peer: PeerId = boot.peer_id().parse().unwrap();
-    liar.behaviour_mut().table.add_address(&peer, boot.listen_addresses()[0].clone());
-    for number in 0..2000_u32 {
-        let key = kad::RecordKey::new(&number.to_be_bytes());
-        let record = kad::Record::new(key.clone(), vec![0xee; 8000]);
-        liar.behaviour_mut().table.put_record(record, kad::Quorum::One).unwrap();
-        liar.behaviour_mut().table.start_providing(key).unwrap();
-    }
+    liar.behaviour_mut().forges(peer, boot.listen_addresses()[0].clone(), 2000);
     meanwhile(&mut liar, wait_until(|| boot.network_counts().records_refused >= 500)).await;
     let (one, two) = (netted(table(vec![address_of(&boot)])).await, netted(table(vec![address_of(&boot)])).await);
     meanwhile(&mut liar, found(&one, &two)).await;
     // Nor does anybody hand one out.
-    let (mut reader, _) = stranger(self::liar).await;
+    let (mut reader, _) = stranger(self::liar(&genesis())).await;
     reader.behaviour_mut().table.add_address(&peer, boot.listen_addresses()[0].clone());
     let asked = reader.behaviour_mut().table.get_record(kad::RecordKey::new(&7_u32.to_be_bytes()));
     let answer = loop {
@@ -69,7 +45,7 @@ async fn forged_records_are_not_kept_and_lookups_stay_right() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn made_up_peers_are_asked_and_not_remembered_and_the_real_ones_are_found() {
-    let (mut liar, lies) = stranger(liar).await;
+    let (mut liar, lies) = stranger(liar(&genesis())).await;
     for number in 0..3000 {
         liar.behaviour_mut().table.add_address(&PeerId::random(), nowhere(number));
     }
@@ -83,52 +59,15 @@ async fn made_up_peers_are_asked_and_not_remembered_and_the_real_ones_are_found(
     assert_eq!(victim.known_peers().len(), 3, "the liar, the boot node and who came late");
 }
 
-/// Says whatever it likes about transactions.
-#[derive(NetworkBehaviour)]
-struct Spammer {
-    identify: identify::Behaviour,
-    gossip: gossipsub::Behaviour,
-}
-
-fn spammer(pair: &Keypair) -> Spammer {
-    let family = "/piecewise/1/6e6e6e6e6e6e6e6e".to_owned();
-    let config = gossipsub::ConfigBuilder::default()
-        .max_transmit_size(16 << 20)
-        .validation_mode(ValidationMode::Anonymous)
-        .message_id_fn(|message| gossipsub::MessageId::new(&message.data))
-        .build()
-        .unwrap();
-    let mut gossip = gossipsub::Behaviour::new(MessageAuthenticity::Anonymous, config).unwrap();
-    gossip.subscribe(&topic()).unwrap();
-    Spammer { identify: identify::Behaviour::new(identify::Config::new(family, pair.public())), gossip }
-}
-
-fn topic() -> IdentTopic {
-    IdentTopic::new(format!("/piecewise/{GENESIS}/transactions/1"))
-}
-
-/// A spammer that is listened to.
-async fn spammer_at(peer: &Peer) -> libp2p::Swarm<Spammer> {
-    let (mut spammer, _) = stranger(spammer).await;
-    spammer.dial(address_of(peer)).unwrap();
-    loop {
-        let event = spammer.select_next_some().await;
-        let SwarmEvent::Behaviour(SpammerEvent::Gossip(gossipsub::Event::Subscribed { .. })) = event else {
-            continue;
-        };
-        return spammer;
-    }
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn a_flood_of_invalid_transactions_ends_with_the_third_and_nobody_else_sees_one() {
     let pools = [(); 2].map(|()| Arc::new(Pool::default()));
     let victim = Peer::start(gossiping(&pools[0], vec![])).await.unwrap();
     let friend = Peer::start(gossiping(&pools[1], vec![address_of(&victim)])).await.unwrap();
     found(&friend, &victim).await;
-    let mut spammer = spammer_at(&victim).await;
+    let mut spammer = spammer_at(&genesis(), &[address_of(&victim)]).await;
     for number in 0..1000_u32 {
-        drop(spammer.behaviour_mut().gossip.publish(topic(), format!("invalid {number}")));
+        drop(spammer.behaviour_mut().gossip.publish(topic(&genesis()), format!("invalid {number}")));
     }
     meanwhile(&mut spammer, wait_until(|| victim.network_counts().gossip_banned == 1)).await;
     meanwhile(&mut spammer, wait_until(|| victim.peers().len() == 1)).await;
@@ -145,12 +84,12 @@ async fn messages_that_are_too_long_are_not_even_judged() {
     let victim = Peer::start(gossiping(&pools[0], vec![])).await.unwrap();
     let friend = Peer::start(gossiping(&pools[1], vec![address_of(&victim)])).await.unwrap();
     found(&friend, &victim).await;
-    let mut spammer = spammer_at(&victim).await;
+    let mut spammer = spammer_at(&genesis(), &[address_of(&victim)]).await;
     // Between the transaction's limit and the protocol's, then beyond both.
-    spammer.behaviour_mut().gossip.publish(topic(), vec![b'v'; (512 << 10) + 1000]).unwrap();
+    spammer.behaviour_mut().gossip.publish(topic(&genesis()), vec![b'v'; (512 << 10) + 1000]).unwrap();
     meanwhile(&mut spammer, wait_until(|| victim.network_counts().gossip_rejected == 1)).await;
-    spammer.behaviour_mut().gossip.publish(topic(), vec![b'v'; 8 << 20]).unwrap();
-    drop(spammer.behaviour_mut().gossip.publish(topic(), b"v short".to_vec()));
+    spammer.behaviour_mut().gossip.publish(topic(&genesis()), vec![b'v'; 8 << 20]).unwrap();
+    drop(spammer.behaviour_mut().gossip.publish(topic(&genesis()), b"v short".to_vec()));
     friend.gossip_transaction(Bytes::from_static(b"v friend")).await.unwrap();
     meanwhile(&mut spammer, wait_until(|| pools[0].has(b"v friend"))).await;
     let longest = pools[0].seen.lock().iter().map(Vec::len).max();
@@ -161,11 +100,11 @@ async fn messages_that_are_too_long_are_not_even_judged() {
 async fn other_topics_are_not_remembered() {
     let pool = Arc::new(Pool::default());
     let victim = Peer::start(gossiping(&pool, vec![])).await.unwrap();
-    let mut spammer = spammer_at(&victim).await;
+    let mut spammer = spammer_at(&genesis(), &[address_of(&victim)]).await;
     for number in 0..500 {
         spammer.behaviour_mut().gossip.subscribe(&IdentTopic::new(format!("topic {number}"))).unwrap();
     }
-    drop(spammer.behaviour_mut().gossip.publish(topic(), b"v last".to_vec()));
+    drop(spammer.behaviour_mut().gossip.publish(topic(&genesis()), b"v last".to_vec()));
     meanwhile(&mut spammer, wait_until(|| pool.has(b"v last"))).await;
     assert_eq!(*victim.gossip_peers().borrow(), 1);
 }

@@ -8,6 +8,7 @@ mod faulty;
 mod floods;
 mod gossip;
 mod hostile;
+mod intruders;
 mod loads;
 mod netted;
 mod network;

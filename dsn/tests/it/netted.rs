@@ -1,11 +1,10 @@
-//! Peers with a network around them, and peers that are none of ours.
+//! Peers with a network around them.
 
 use crate::support::{GENESIS, config, wait_until};
 use dsn::{FoundBy, Multiaddr, NetworkConfig, NetworkIntervals, Peer, PeerConfig, PeerInfo};
 use futures::StreamExt as _;
-use libp2p::identity::Keypair;
-use libp2p::swarm::{NetworkBehaviour, SwarmEvent};
-use libp2p::{PeerId, Swarm, SwarmBuilder, noise, tcp, yamux};
+use libp2p::swarm::NetworkBehaviour;
+use libp2p::{PeerId, Swarm};
 use std::time::Duration;
 
 /// Short enough for tests that wait for them.
@@ -50,27 +49,6 @@ pub fn seen(by: &Peer, other: &Peer) -> Option<PeerInfo> {
 pub async fn found(by: &Peer, other: &Peer) -> FoundBy {
     wait_until(|| seen(by, other).is_some_and(|info| info.verified)).await;
     seen(by, other).map_or(FoundBy::Inbound, |info| info.found)
-}
-
-/// A swarm of somebody else, listening on loopback, with its address.
-pub async fn stranger<B: NetworkBehaviour>(behaviour: impl FnOnce(&Keypair) -> B) -> (Swarm<B>, Multiaddr) {
-    let pair = Keypair::generate_ed25519();
-    let built = behaviour(&pair);
-    let mut swarm = SwarmBuilder::with_existing_identity(pair)
-        .with_tokio()
-        .with_tcp(tcp::Config::default(), noise::Config::new, yamux::Config::default)
-        .unwrap()
-        .with_behaviour(|_| built)
-        .unwrap()
-        .with_swarm_config(|config| config.with_idle_connection_timeout(Duration::from_secs(60)))
-        .build();
-    swarm.listen_on("/ip4/127.0.0.1/tcp/0".parse().unwrap()).unwrap();
-    loop {
-        if let SwarmEvent::NewListenAddr { address, .. } = swarm.select_next_some().await {
-            let address = address.with_p2p(*swarm.local_peer_id()).unwrap();
-            return (swarm, address);
-        }
-    }
 }
 
 /// Runs a stranger's swarm while something is waited for.

@@ -4,6 +4,9 @@
 mod agree;
 mod discovery;
 mod faults;
+mod hostile;
+#[path = "../../../dsn/tests/it/intruders.rs"]
+mod intruders;
 mod namespaces;
 mod popular;
 mod strangers;

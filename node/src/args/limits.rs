@@ -1,19 +1,26 @@
-//! `--limit NAME=NUMBER`: limits of the storage network, by the names that docs/limits.md has for them.
+//! `--limit NAME=NUMBER`: limits of both networks, by the names that docs/limits.md has for them.
 
 use std::str::FromStr;
 
+use chain_spec::ChainType;
+use consensus::ConsensusLimits;
 use dsn::{NetworkLimits, PeerLimits};
 
 /// Streams of one side on a connection. yamux ends a connection of 512 streams, which both sides open.
 const STREAMS_PER_PEER_MAX: u32 = 240;
 
-/// The limits of the storage network.
+/// Connections of one address to the consensus port, where each has a machine of its own.
+const LIVE_CONNECTIONS_PER_HOST: usize = 16;
+
+/// The limits of both networks.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Limits {
     /// Of connections and streams.
     pub peer: PeerLimits,
     /// Of the network around a peer.
     pub network: NetworkLimits,
+    /// Of the consensus port.
+    pub consensus: ConsensusLimits,
 }
 
 /// A limit that is not the built-in one.
@@ -47,12 +54,16 @@ named! {
     network: peers_out, peers_in_kept, dials, known_peers, refused_peers, kademlia_packet_bytes, registrations,
         discovered, transaction_bytes, gossip_queue, gossip_queue_bytes, gossip_per_second, gossip_burst, gossip_send_queue,
         relay_reservations, relay_circuits, relay_circuits_per_peer, relay_circuit_bytes;
+    consensus: consensus_connections_per_host, consensus_peers_in;
 }
 
 impl Limits {
-    /// The built-in ones with these changes; of two of one name the last counts.
-    pub fn with(changes: &[Limit]) -> Self {
+    /// The built-in ones of a chain with these changes; of two of one name the last counts.
+    pub fn of(chain: ChainType, changes: &[Limit]) -> Self {
         let mut limits = Self::default();
+        if chain == ChainType::Live {
+            limits.consensus.consensus_connections_per_host = LIVE_CONNECTIONS_PER_HOST;
+        }
         for Limit { name, number } in changes {
             // It was tried when it was read.
             limits.set(name, *number);
@@ -88,14 +99,16 @@ mod tests {
     #[test]
     fn every_limit_has_its_name_and_the_last_word_counts() {
         for name in NAMES {
-            let changed = Limits::with(&[format!("{name}=7").parse().unwrap()]);
+            let changed = Limits::of(ChainType::Local, &[format!("{name}=7").parse().unwrap()]);
             assert_ne!(changed, Limits::default(), "{name}");
             let shown = format!("{changed:?}");
             assert!(shown.contains(&format!("{name}: 7")) || shown.contains(&format!("{name}: Some(7)")), "{shown}");
         }
         let twice = ["connections_in=3", "connections_in=5"].map(|text| text.parse().unwrap());
-        assert_eq!(Limits::with(&twice).peer.connections_in, 5);
-        assert_eq!(Limits::with(&[]), Limits::default());
+        assert_eq!(Limits::of(ChainType::Local, &twice).peer.connections_in, 5);
+        assert_eq!(Limits::of(ChainType::Local, &[]), Limits::default());
+        let live = |changes: &[Limit]| Limits::of(ChainType::Live, changes).consensus.consensus_connections_per_host;
+        assert_eq!((live(&[]), live(&["consensus_connections_per_host=3".parse().unwrap()])), (16, 3));
     }
 
     #[test]

@@ -80,7 +80,7 @@ pub struct NetworkArgs {
     /// for a validator whose peers are its own nodes.
     #[arg(long)]
     pub consensus_peers_only: bool,
-    /// A limit of the storage network other than the built-in one, as connections_in=500; docs/limits.md has the names. May be
+    /// A limit of one of the two networks other than the built-in one, as connections_in=500; docs/limits.md has the names. May be
     /// given several times.
     #[arg(long = "limit", value_name = "NAME=NUMBER")]
     pub limits: Vec<Limit>,
