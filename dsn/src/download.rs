@@ -140,7 +140,7 @@ pub enum DownloadError {
     },
 }
 
-/// The file bytes of the stripes that were asked for, one item for each, in order. Ends after an error.
+/// The file bytes of the stripes that were asked for, in order, in parts of at most a unit. Ends after an error.
 pub type Stripes = BoxStream<'static, Result<Bytes, DownloadError>>;
 
 /// Reads one segment; what it learns about holders serves the next range too.
