@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use malachite::app::config::{
     ChannelNames, ConsensusConfig as EngineConsensusConfig, DiscoveryConfig, NodeConfig, P2pConfig, ProtocolNames,
@@ -29,6 +30,8 @@ use crate::heights::{ListeningCodec, PeerHeights};
 use crate::signing::{ConsensusSigner, ConsensusVerifier, proof_of_validator};
 use crate::types::Address;
 
+/// A validator's engine that says nothing for this long hangs; it sends its votes again every few seconds when nothing goes on.
+const QUIET: Duration = Duration::from_secs(10 * 60);
 /// Requests for a state dump that may wait; nothing here sends any.
 const REQUESTS: usize = 16;
 
@@ -139,7 +142,7 @@ pub fn settings(config: &ConsensusConfig, genesis: &BlockHash) -> Result<Setting
             enabled: false,
             num_inbound_peers: config.limits.consensus_peers_in,
             max_connections_per_ip: config.limits.consensus_connections_per_host,
-            ip_throttle_duration: std::time::Duration::ZERO,
+            ip_throttle_duration: Duration::ZERO,
             ..Default::default()
         },
         protocol: PubSubProtocol::default(),
@@ -162,7 +165,7 @@ pub fn settings(config: &ConsensusConfig, genesis: &BlockHash) -> Result<Setting
     let sync = ValueSyncConfig {
         enabled: true,
         // Zero tells peers of a new height at once instead of at intervals.
-        status_update_interval: std::time::Duration::ZERO,
+        status_update_interval: Duration::ZERO,
         max_response_size: bytes(limits::RESPONSE_BYTES)?,
         batch_size: limits::SYNC_BATCH,
         ..Default::default()
@@ -215,19 +218,34 @@ fn bytes<T: std::str::FromStr>(count: usize) -> Result<T, StartError> {
     format!("{count} B").parse().map_err(|_| StartError::Config(format!("{count} is not a size")))
 }
 
-/// Turns the engine's events into reasons to end, until its events or the host are gone.
-pub async fn watch(events: TxEvent<ChainContext>, alarms: mpsc::Sender<EndReason>) {
+/// How long the engine of a node may say nothing: one that does not vote may have nothing to say.
+pub fn quiet(config: &ConsensusConfig) -> Option<Duration> {
+    config.validator.is_some().then(|| QUIET.max(config.idle.saturating_mul(2)))
+}
+
+/// Turns the engine's events into reasons to end, until its events or the host are gone. An engine that says nothing for
+/// longer than `quiet` hangs.
+pub async fn watch(events: TxEvent<ChainContext>, alarms: mpsc::Sender<EndReason>, quiet: Option<Duration>) {
     let mut receiver = events.subscribe();
     // Holding the sender would keep the channel open for ever.
     drop(events);
     loop {
-        let reason = match receiver.recv().await {
-            Ok(event) => {
+        let event = match quiet {
+            Some(quiet) => tokio::time::timeout(quiet, receiver.recv()).await,
+            None => Ok(receiver.recv().await),
+        };
+        let reason = match event {
+            Ok(Ok(event)) => {
                 tell(&event);
                 reason(&event)
             }
-            Err(broadcast::error::RecvError::Lagged(_)) => None,
-            Err(broadcast::error::RecvError::Closed) => return,
+            // An engine that has failed says so once, and then nothing more.
+            Ok(Err(broadcast::error::RecvError::Lagged(_))) => None,
+            Ok(Err(broadcast::error::RecvError::Closed)) => return,
+            Err(_) => {
+                let seconds = quiet.unwrap_or_default().as_secs();
+                Some(EndReason::Engine { why: format!("it hangs: it has said nothing for {seconds} s") })
+            }
         };
         if let Some(reason) = reason
             && alarms.send(reason).await.is_err()
@@ -254,5 +272,36 @@ fn reason(event: &Event<ChainContext>) -> Option<EndReason> {
             Some(EndReason::Diverged { height: value.height.0, hash: value.value.0 })
         }
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
+
+    use runtime::crypto::KeyPair;
+
+    use super::*;
+    use crate::config::ValidatorKey;
+
+    #[tokio::test]
+    async fn an_engine_that_says_nothing_for_too_long_hangs() {
+        let (alarms, mut alarmed) = mpsc::channel(1);
+        let events = TxEvent::new();
+        let _engine = events.clone();
+        tokio::spawn(watch(events, alarms, Some(Duration::from_millis(1))));
+        let reason = alarmed.recv().await.unwrap();
+        assert!(matches!(&reason, EndReason::Engine { why } if why.contains("hangs")), "{reason:?}");
+    }
+
+    #[test]
+    fn who_votes_always_has_something_to_say() {
+        let validator = ValidatorKey { account: AccountId::from_bytes([1; 32]), key: KeyPair::from_seed(&[2; 32]) };
+        let mut config = ConsensusConfig::dev(([127, 0, 0, 1], 0).into(), PathBuf::new(), validator, [3; 32]);
+        assert_eq!(quiet(&config), Some(QUIET));
+        config.idle = QUIET;
+        assert_eq!(quiet(&config), Some(QUIET * 2), "an idle chain is quiet for as long");
+        config.validator = None;
+        assert_eq!(quiet(&config), None);
     }
 }

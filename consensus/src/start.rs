@@ -126,7 +126,7 @@ where
     let (channels, engine) = build(plan).await?;
 
     let (alarm, alarms) = mpsc::channel(ALARMS);
-    let watcher = tokio::spawn(engine::watch(channels.events, alarm.clone()));
+    let watcher = tokio::spawn(engine::watch(channels.events, alarm.clone(), engine::quiet(&config)));
     let (stop, stopped) = watch::channel(false);
     let (ready, mut is_ready) = oneshot::channel();
     let (end, ended) = watch::channel(None);

@@ -140,7 +140,7 @@ pub enum DownloadError {
     },
 }
 
-/// The file bytes of the stripes that were asked for, one item for each, in order. Ends after an error.
+/// The file bytes of the stripes that were asked for, in order, in parts of at most a unit. Ends after an error.
 pub type Stripes = BoxStream<'static, Result<Bytes, DownloadError>>;
 
 /// Reads one segment; what it learns about holders serves the next range too.
@@ -239,6 +239,10 @@ impl Reading {
         self.next_window += 1;
         let (segment, decoder) = (Arc::clone(&self.segment), Arc::clone(&self.decoder));
         let number = segment.segment;
+        if slices.iter().all(|(column, _)| *column < segment.code.k) {
+            // Nothing has to be computed.
+            return decode(&segment, &decoder, stripes, slices).map(Some);
+        }
         let decoded = tokio::task::spawn_blocking(move || decode(&segment, &decoder, stripes, slices)).await;
         decoded.map_err(|_| DownloadError::Broken { segment: number })?.map(Some)
     }

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use dsn::{StripeItem, StripeSource, StripeStream};
 use futures::StreamExt;
 use futures::future::BoxFuture;
-use pieces::{ErasureCode, SegmentEncoder, SegmentManifest};
+use pieces::{ErasureCode, SegmentEncoder, SegmentManifest, Spares};
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 
@@ -71,8 +71,9 @@ impl SpooledSegment {
         let mut encoder = SegmentEncoder::new(self.code).map_err(io::Error::other)?;
         let stripe_bytes = self.code.stripe_bytes();
         let mut offset = 0u64;
+        let mut spares = Spares::default();
         while self.len - offset >= stripe_bytes {
-            let stripe = self.read(offset, stripe_bytes)?;
+            let stripe = self.read(offset, stripe_bytes, &mut spares)?;
             hasher.update(&stripe);
             let units = encoder.push_bytes(stripe).map_err(io::Error::other)?;
             if items.blocking_send(Ok(StripeItem::Stripe(units))).is_err() {
@@ -80,7 +81,7 @@ impl SpooledSegment {
             }
             offset += stripe_bytes;
         }
-        let rest = self.read(offset, self.len - offset)?;
+        let rest = self.read(offset, self.len - offset, &mut spares)?;
         hasher.update(&rest);
         // Every pass reads the same.
         self.behind.set(hasher).ok();
@@ -94,9 +95,9 @@ impl SpooledSegment {
         Ok(())
     }
 
-    fn read(&self, offset: u64, bytes: u64) -> io::Result<Bytes> {
-        let mut stripe = vec![0; usize::try_from(bytes).map_err(io::Error::other)?];
+    fn read(&self, offset: u64, bytes: u64, spares: &mut Spares) -> io::Result<Bytes> {
+        let mut stripe = spares.take(usize::try_from(bytes).map_err(io::Error::other)?);
         self.body.read_exact_at(&mut stripe, self.start + offset)?;
-        Ok(stripe.into())
+        Ok(spares.freeze(stripe))
     }
 }

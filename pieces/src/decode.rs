@@ -161,12 +161,13 @@ impl SegmentDecoder {
         Ok(Self { piece_hashes, ..decoder })
     }
 
-    /// The file's bytes of stripe `stripe`, without padding. `units` are units of this stripe, in any order; more than
-    /// `k` columns and repeated ones are allowed and ignored, data columns are preferred.
+    /// The file's bytes of stripe `stripe`, without padding, in parts: the units of data columns as they are, without a
+    /// copy, and those that are missing. `units` are units of this stripe, in any order; more than `k` columns and
+    /// repeated ones are allowed and ignored, data columns are preferred.
     ///
     /// # Errors
     /// A unit that is not of this stripe, too few columns, or padding that is not zero.
-    pub fn decode_stripe(&self, stripe: u64, units: Vec<VerifiedUnit>) -> Result<Bytes, DecodeError> {
+    pub fn decode_stripe(&self, stripe: u64, units: Vec<VerifiedUnit>) -> Result<Vec<Bytes>, DecodeError> {
         let chosen = self.choose(stripe, units)?;
         let unit_bytes = chosen.first().map_or(0, |unit| unit.bytes.len());
         let basis = match chosen.last() {
@@ -174,19 +175,19 @@ impl SegmentDecoder {
             _ => None,
         };
         let inputs: Vec<&[u8]> = chosen.iter().map(|unit| unit.bytes.as_ref()).collect();
-        let mut stripe_bytes = BytesMut::with_capacity(unit_bytes * usize::from(self.code.k));
+        let mut parts = Vec::with_capacity(usize::from(self.code.k));
         let mut present = chosen.iter().peekable();
         for column in 0..self.code.k {
             if let Some(unit) = present.next_if(|unit| unit.column == column) {
-                stripe_bytes.extend_from_slice(&unit.bytes);
+                parts.push(unit.bytes.clone());
                 continue;
             }
             let row = row_of(basis.as_deref(), column, self.code.n)?;
-            let start = stripe_bytes.len();
-            stripe_bytes.resize(start + unit_bytes, 0);
-            apply(&[row], &inputs, &mut [&mut stripe_bytes[start..]]);
+            let mut rebuilt = BytesMut::zeroed(unit_bytes);
+            apply(&[row], &inputs, &mut [&mut rebuilt]);
+            parts.push(rebuilt.freeze());
         }
-        self.cut_padding(stripe, stripe_bytes.freeze())
+        self.cut_padding(stripe, parts)
     }
 
     /// The units of the columns `missing` of stripe `stripe`, in the order asked for: what repair writes. `units` as in
@@ -270,14 +271,18 @@ impl SegmentDecoder {
         Ok(basis)
     }
 
-    fn cut_padding(&self, stripe: u64, bytes: Bytes) -> Result<Bytes, DecodeError> {
+    fn cut_padding(&self, stripe: u64, mut parts: Vec<Bytes>) -> Result<Vec<Bytes>, DecodeError> {
         let used = self.code.stripe_bytes_at(self.segment_len, stripe).unwrap_or(0);
-        let used = usize::try_from(used).unwrap_or(usize::MAX).min(bytes.len());
-        let file_bytes = bytes.slice(..used);
-        if bytes.slice(used..).iter().any(|byte| *byte != 0) {
-            return Err(DecodeError::Padding { stripe });
+        let mut left = usize::try_from(used).unwrap_or(usize::MAX);
+        for part in &mut parts {
+            let padding = part.split_off(left.min(part.len()));
+            if padding.iter().any(|byte| *byte != 0) {
+                return Err(DecodeError::Padding { stripe });
+            }
+            left -= part.len();
         }
-        Ok(file_bytes)
+        parts.retain(|part| !part.is_empty());
+        Ok(parts)
     }
 }
 

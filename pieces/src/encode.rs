@@ -8,6 +8,7 @@ use crate::code::{CodeError, ErasureCode};
 use crate::codec::{Codec, Row, apply};
 use crate::hash::PieceHash;
 use crate::manifest::{ManifestError, SegmentManifest};
+use crate::spares::Spares;
 use bytes::{Bytes, BytesMut};
 
 /// Why bytes cannot be encoded.
@@ -55,9 +56,8 @@ pub struct SegmentEncoder {
     code: ErasureCode,
     parity_rows: Vec<Row>,
     hashers: Vec<blake3::Hasher>,
-    /// Parity of the stripe before, to write over once the caller has dropped it: fresh memory would have to be cleared
-    /// first.
-    spare: Vec<Bytes>,
+    /// Parity of the stripes before.
+    spares: Spares,
     len: u64,
 }
 
@@ -75,7 +75,7 @@ impl SegmentEncoder {
             code,
             parity_rows,
             hashers: vec![blake3::Hasher::new(); usize::from(code.n)],
-            spare: Vec::new(),
+            spares: Spares::default(),
             len: 0,
         })
     }
@@ -101,8 +101,7 @@ impl SegmentEncoder {
     }
 
     /// As [`push`](Self::push), without a copy: the `k` data units are slices of `stripe`. Parity units have a buffer
-    /// each, so a slow receiver of one column holds no memory of the others; buffers that were dropped before the next
-    /// push are used again.
+    /// each, so a slow receiver of one column holds no memory of the others; buffers that were dropped are used again.
     ///
     /// # Errors
     /// [`EncodeError::StripeLength`].
@@ -153,29 +152,16 @@ impl SegmentEncoder {
         let mut units: Vec<Bytes> = (0..usize::from(self.code.k))
             .map(|column| stripe.slice(column * unit_bytes..(column + 1) * unit_bytes))
             .collect();
-        let mut parity: Vec<BytesMut> =
-            (0..self.parity_rows.len()).map(|_| recycle(self.spare.pop(), unit_bytes)).collect();
+        let mut parity: Vec<BytesMut> = (0..self.parity_rows.len()).map(|_| self.spares.take(unit_bytes)).collect();
         let rows: Vec<&[u8]> = self.parity_rows.iter().map(Vec::as_slice).collect();
         let inputs: Vec<&[u8]> = units.iter().map(AsRef::as_ref).collect();
         let mut outputs: Vec<&mut [u8]> = parity.iter_mut().map(AsMut::as_mut).collect();
         apply(&rows, &inputs, &mut outputs);
-        self.spare = parity.into_iter().map(BytesMut::freeze).collect();
-        units.extend(self.spare.iter().cloned());
+        units.extend(parity.into_iter().map(|unit| self.spares.freeze(unit)));
         for (hasher, unit) in self.hashers.iter_mut().zip(&units) {
             hasher.update(unit);
         }
         units
-    }
-}
-
-/// A buffer of `unit_bytes` bytes with any content: `used`, if nobody else holds it.
-fn recycle(used: Option<Bytes>, unit_bytes: usize) -> BytesMut {
-    match used.map(Bytes::try_into_mut) {
-        Some(Ok(mut buffer)) if buffer.len() >= unit_bytes => {
-            buffer.truncate(unit_bytes);
-            buffer
-        }
-        _ => BytesMut::zeroed(unit_bytes),
     }
 }
 

@@ -32,6 +32,7 @@ pub mod hash;
 pub mod manifest;
 pub mod range;
 pub mod slice;
+mod spares;
 
 pub use bundle::{BUNDLE_ENTRIES_MAX, BundleEntry, BundleError, BundleTable, object_id};
 pub use code::{CODE_REED_SOLOMON, CodeError, ErasureCode};
@@ -48,3 +49,4 @@ pub use slice::{
     VerifiedChunk, VerifiedGroup, VerifiedSlice, decode_slice, encode_slice, outboard, outboard_bytes, prove_chunk,
     slice_bytes_max, verify_chunk,
 };
+pub use spares::Spares;

@@ -5,6 +5,7 @@ use parking_lot::{Mutex, RwLock};
 use pieces::{GROUP_BYTES, PieceHash, SliceError, VerifiedSlice, encode_slice, outboard_bytes};
 use std::fmt;
 use std::fs::{self, File};
+use std::io::Write;
 use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -182,11 +183,11 @@ impl CacheReader {
         }
     }
 
-    /// Appends the slice of a range that is here to `out`. Blocks.
+    /// Writes the slice of a range that is here to `out`. Blocks.
     ///
     /// # Errors
     /// The file is not what was written; then the piece is given up.
-    pub(crate) fn encode_slice(&self, range: Range<u64>, out: &mut Vec<u8>) -> Result<(), SliceError> {
+    pub(crate) fn encode_slice(&self, range: Range<u64>, out: impl Write) -> Result<(), SliceError> {
         let Entry { piece, piece_bytes, .. } = *self.entry;
         let encoded = encode_slice(&self.file, &self.entry.state.read().tree, piece, piece_bytes, range, out);
         if let Err(error) = &encoded {

@@ -79,9 +79,11 @@ pub(super) fn decode(
             .map_err(|source| DownloadError::Units { segment: number, source })?;
         columns.push(units.into_iter());
     }
-    let decode = |stripe| {
+    let mut parts = Vec::new();
+    for stripe in stripes {
         let units = columns.iter_mut().filter_map(Iterator::next).collect();
-        decoder.decode_stripe(stripe, units).map_err(|source| DownloadError::Decode { segment: number, source })
-    };
-    stripes.map(decode).collect()
+        let decoded = decoder.decode_stripe(stripe, units);
+        parts.extend(decoded.map_err(|source| DownloadError::Decode { segment: number, source })?);
+    }
+    Ok(parts)
 }

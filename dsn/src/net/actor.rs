@@ -8,7 +8,7 @@ use super::network::addresses::of_peer;
 use super::peer::Status;
 use super::permits::Permits;
 use super::streams::{InboundStream, WantedStream};
-use crate::protocol::wire::Wire;
+use crate::protocol::wire::{Near, Way, Wire};
 use crate::protocol::{Protocol, ProtocolNames};
 use crate::service::PieceService;
 use bytes::Bytes;
@@ -19,7 +19,6 @@ use libp2p::{Multiaddr, PeerId, Swarm, ping};
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::sync::{Arc, OnceLock};
-use tokio::io::DuplexStream;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 use tokio_util::compat::FuturesAsyncReadCompatExt as _;
@@ -34,7 +33,7 @@ pub(super) enum Command {
     /// A stream to a peer, on a connection that is there or is made now.
     Open { peer: PeerId, addresses: Vec<Multiaddr>, wanted: WantedStream },
     /// A stream from a peer of this process, perhaps from this one itself.
-    Meet { from: PeerId, protocol: Protocol, stream: DuplexStream },
+    Meet { from: PeerId, protocol: Protocol, stream: Near },
     /// A message of this node for all that listen.
     Gossip { kind: Kind, message: Bytes, reply: oneshot::Sender<Result<(), GossipError>> },
     /// End.
@@ -67,7 +66,7 @@ impl Actor {
                 wake = self.network.wake() => self.network.on_wake(&mut self.swarm, wake),
                 command = self.commands.recv() => match command {
                     Some(Command::Open { peer, addresses, wanted }) => self.open(peer, addresses, wanted),
-                    Some(Command::Meet { from, protocol, stream }) => self.serve(from, protocol, stream),
+                    Some(Command::Meet { from, protocol, stream }) => self.serve(from, protocol, Way::Near(stream)),
                     Some(Command::Gossip { kind, message, reply }) => {
                         drop(reply.send(self.network.send(&mut self.swarm, kind, message)));
                     }
@@ -199,11 +198,11 @@ impl Actor {
 
     fn on_inbound(&mut self, InboundStream { peer, protocol, stream }: InboundStream) {
         if let Some(protocol) = self.names.protocol(&protocol) {
-            self.serve(peer, protocol, stream.compat());
+            self.serve(peer, protocol, Way::Far(Box::new(stream.compat())));
         }
     }
 
-    fn serve(&mut self, peer: PeerId, protocol: Protocol, stream: impl crate::protocol::wire::Duplex + 'static) {
+    fn serve(&mut self, peer: PeerId, protocol: Protocol, way: Way) {
         let Some(service) = self.service.get() else {
             return;
         };
@@ -212,7 +211,7 @@ impl Actor {
             return;
         }
         let permit = self.permits.try_take(peer);
-        let wire = Wire::new(Box::new(stream), service.idle());
+        let wire = Wire::new(way, service.idle());
         let service = service.clone();
         self.tasks.spawn(async move { service.serve(peer, protocol, wire, permit).await });
     }

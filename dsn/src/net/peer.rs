@@ -13,7 +13,7 @@ use super::streams::WantedStream;
 use super::swarm;
 use super::target::{ADDRESSES_MAX, PeerTarget};
 use super::transport::LocalIps;
-use crate::protocol::wire::Wire;
+use crate::protocol::wire::{Near, Way, Wire};
 use crate::protocol::{Protocol, ProtocolNames};
 use crate::service::{PieceService, ReadCounters};
 use crate::upload::Passes;
@@ -31,8 +31,6 @@ use tokio_util::compat::FuturesAsyncReadCompatExt as _;
 
 /// Requests to the actor that wait for it.
 const COMMANDS_MAX: usize = 256;
-/// Bytes in flight, in each direction, on a stream between peers of this process.
-const LOOPBACK_BYTES: usize = 256 * 1024;
 /// Times a stream is asked for: a connection may end, being idle, at the very moment it is wanted again.
 const OPEN_ATTEMPTS: usize = 2;
 
@@ -258,7 +256,7 @@ impl Peer {
             }
         }
         let stream = outcome?;
-        Ok(Wire::new(Box::new(stream.compat()), self.inner.timeouts.idle).with_permit(permit))
+        Ok(Wire::new(Way::Far(Box::new(stream.compat())), self.inner.timeouts.idle).with_permit(permit))
     }
 
     async fn open_once(
@@ -286,10 +284,10 @@ impl Peer {
         protocol: Protocol,
         permit: OwnedSemaphorePermit,
     ) -> Result<Wire, OpenError> {
-        let (near, far) = tokio::io::duplex(LOOPBACK_BYTES);
-        let command = Command::Meet { from: self.inner.id, protocol, stream: far };
+        let (here, there) = Near::pair();
+        let command = Command::Meet { from: self.inner.id, protocol, stream: there };
         commands.send(command).await.map_err(|_| OpenError::Stopped)?;
-        Ok(Wire::new(Box::new(near), self.inner.timeouts.idle).with_permit(permit))
+        Ok(Wire::new(Way::Near(here), self.inner.timeouts.idle).with_permit(permit))
     }
 
     async fn wait_until_listening(&self, wanted: &[Multiaddr]) -> Result<(), StartError> {

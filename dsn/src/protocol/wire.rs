@@ -1,7 +1,11 @@
 //! Bytes and messages on a stream, with a limit on every length and every wait.
 
+mod near;
+
+pub(crate) use near::Near;
+
 use crate::scores::Deed;
-use bytes::{BufMut as _, BytesMut};
+use bytes::{Buf as _, BufMut as _, Bytes, BytesMut};
 use dsn_messages::{FrameError, FrameReader, Message, frame};
 use std::fmt;
 use std::io;
@@ -55,9 +59,17 @@ pub(crate) trait Duplex: AsyncRead + AsyncWrite + Send + Unpin {}
 
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Duplex for T {}
 
+/// What a stream goes over.
+pub(crate) enum Way {
+    /// A connection.
+    Far(Box<dyn Duplex>),
+    /// The memory of this process.
+    Near(Near),
+}
+
 /// One end of a stream.
 pub(crate) struct Wire {
-    io: Box<dyn Duplex>,
+    way: Way,
     idle: Duration,
     /// Counts the stream among those with its peer as long as it lives.
     _permit: Option<OwnedSemaphorePermit>,
@@ -70,8 +82,8 @@ impl fmt::Debug for Wire {
 }
 
 impl Wire {
-    pub(crate) fn new(io: Box<dyn Duplex>, idle: Duration) -> Self {
-        Self { io, idle, _permit: None }
+    pub(crate) fn new(way: Way, idle: Duration) -> Self {
+        Self { way, idle, _permit: None }
     }
 
     pub(crate) fn with_permit(self, permit: OwnedSemaphorePermit) -> Self {
@@ -118,8 +130,13 @@ impl Wire {
 
     /// Reads at least one byte into `buffer`, which is not empty.
     async fn read(&mut self, buffer: &mut [u8]) -> Result<usize, WireError> {
-        let read = timeout(self.idle, self.io.read(buffer)).await.map_err(|_| self.idled())?;
-        moved(read)
+        let reading = async {
+            match &mut self.way {
+                Way::Far(io) => io.read(buffer).await,
+                Way::Near(near) => Ok(near.read(buffer).await),
+            }
+        };
+        moved(timeout(self.idle, reading).await.map_err(|_| self.idled())?)
     }
 
     /// Fills `buffer`. The peer may be slow, but not idle.
@@ -132,16 +149,45 @@ impl Wire {
         Ok(())
     }
 
-    /// Appends `count` bytes to `buffer`.
-    pub(crate) async fn read_into(&mut self, buffer: &mut BytesMut, count: usize) -> Result<(), WireError> {
-        buffer.reserve(count);
-        let mut rest = (&mut *buffer).limit(count);
-        while rest.has_remaining_mut() {
-            // Into room that nobody has filled with zeros first.
-            let read = timeout(self.idle, self.io.read_buf(&mut rest)).await;
-            moved(read.map_err(|_| self.idled())?)?;
+    /// The next `count` bytes: as the peer handed them over if it can, else read into the room of `buffer`, which is
+    /// used again once nobody holds what was taken before. The peer may be slow, but not idle.
+    pub(crate) async fn take(&mut self, buffer: &mut BytesMut, count: usize) -> Result<Bytes, WireError> {
+        buffer.clear();
+        while buffer.len() < count {
+            let missing = count - buffer.len();
+            let reading = async {
+                match &mut self.way {
+                    Way::Near(near) => {
+                        let front = near.front().await;
+                        if buffer.is_empty() && front.len() >= count {
+                            return Ok(Some(front.split_to(count)));
+                        }
+                        let come = front.len().min(missing);
+                        buffer.put(front.take(come));
+                        moved(Ok(come))
+                    }
+                    Way::Far(io) => {
+                        buffer.reserve(missing);
+                        // Into room that nobody has filled with zeros first.
+                        moved(io.read_buf(&mut (&mut *buffer).limit(missing)).await)
+                    }
+                }
+                .map(|_| None)
+            };
+            if let Some(taken) = timeout(self.idle, reading).await.map_err(|_| self.idled())?? {
+                return Ok(taken);
+            }
         }
-        Ok(())
+        Ok(buffer.split().freeze())
+    }
+
+    /// Hands over all of `bytes`, without flushing: without a copy too if the peer is near.
+    pub(crate) async fn give(&mut self, bytes: &Bytes) -> Result<(), WireError> {
+        let giving = match &self.way {
+            Way::Near(near) => timeout(self.idle, near.give(bytes.clone())).await,
+            Way::Far(_) => return self.write_all(bytes).await,
+        };
+        giving.map_err(|_| self.idled())?.map_err(WireError::of_io)
     }
 
     /// Writes all of `bytes`, without flushing. The peer may be slow, but not idle.
@@ -149,8 +195,13 @@ impl Wire {
         for part in bytes.chunks(WRITE_BYTES) {
             let mut rest = part;
             while !rest.is_empty() {
-                let written = timeout(self.idle, self.io.write(rest)).await.map_err(|_| self.idled())?;
-                let written = moved(written)?;
+                let writing = async {
+                    match &mut self.way {
+                        Way::Far(io) => io.write(rest).await,
+                        Way::Near(near) => near.give(Bytes::copy_from_slice(rest)).await.map(|()| rest.len()),
+                    }
+                };
+                let written = moved(timeout(self.idle, writing).await.map_err(|_| self.idled())?)?;
                 rest = rest.get(written..).unwrap_or_default();
             }
         }
@@ -158,7 +209,8 @@ impl Wire {
     }
 
     pub(crate) async fn flush(&mut self) -> Result<(), WireError> {
-        match timeout(self.idle, self.io.flush()).await {
+        let Way::Far(io) = &mut self.way else { return Ok(()) };
+        match timeout(self.idle, io.flush()).await {
             Ok(done) => done.map_err(WireError::of_io),
             Err(_) => Err(self.idled()),
         }
@@ -166,7 +218,14 @@ impl Wire {
 
     /// Says that nothing more will be sent.
     pub(crate) async fn close(&mut self) -> Result<(), WireError> {
-        match timeout(self.idle, self.io.shutdown()).await {
+        let closing = match &mut self.way {
+            Way::Far(io) => timeout(self.idle, io.shutdown()).await,
+            Way::Near(near) => {
+                near.close();
+                return Ok(());
+            }
+        };
+        match closing {
             Ok(done) => done.map_err(WireError::of_io),
             Err(_) => Err(self.idled()),
         }

@@ -2,6 +2,7 @@
 
 use crate::support::{Chain, GENESIS, LIMITS, MIB, Provider, bytes_of, client, config, open, open_store, wait_until};
 use crate::transfer::{code_of, files_in};
+use bytes::Bytes;
 use dsn::{AlreadyServing, HaveError, OpenError, Peer, PeerTarget, PieceService, PutError, RefusalCode, ServiceLimits};
 use dsn::{StartError, Timeouts};
 use pieces::PieceHash;
@@ -127,7 +128,7 @@ async fn one_put_too_many_is_refused_as_busy_and_the_others_go_on() {
     let third = client.open_put(&peer.target(), open(2, 10)).await.unwrap_err();
     assert_eq!(code_of(third), RefusalCode::Busy);
     let piece = bytes_of(1, 10);
-    second.send(&piece).await.unwrap();
+    second.send(&piece.clone().into()).await.unwrap();
     second.finish(PieceHash::of(&piece)).await.unwrap();
     drop(first);
 }
@@ -142,9 +143,9 @@ async fn a_client_that_does_nothing_is_given_up() {
     peer.serve(PieceService::new(Arc::clone(&store), Arc::new(Chain::new(1)))).unwrap();
     let mut put = client.open_put(&peer.target(), open(0, 10 * MIB)).await.unwrap();
     // The first byte goes out and nothing follows; the provider ends the stream, and sending more fails at some point.
-    put.send(&[1]).await.unwrap();
+    put.send(&Bytes::from_static(&[1])).await.unwrap();
     wait_until(|| files_in(dir.path()) == 0).await;
-    let unit = vec![0; MIB];
+    let unit = Bytes::from(vec![0; MIB]);
     let mut error = None;
     for _ in 0..9 {
         error = put.send(&unit).await.err().or(error);

@@ -2,6 +2,7 @@
 
 use crate::support::{GENESIS, MIB, Provider, bytes_of, client, config, deal, key, open};
 use bytes::Bytes;
+use dsn::protocol::get::{WINDOW_BYTES_MAX, WINDOW_BYTES_MIN};
 use dsn::{
     Authority, GetError, HaveError, Neighbours, OpenError, Peer, PeerConfig, PeerTarget, PutAnswer, PutError, PutOpen,
     RefusalCode,
@@ -101,7 +102,7 @@ async fn a_wrong_end_hash_is_refused_and_nothing_is_kept() {
     let (provider, client) = (Provider::start(1).await, client().await);
     let piece = bytes_of(1, MIB);
     let mut put = client.open_put(&provider.target(), open(0, MIB)).await.unwrap();
-    put.send(&piece).await.unwrap();
+    put.send(&Bytes::from(piece.clone())).await.unwrap();
     let error = put.finish(PieceHash::of(b"something else")).await.unwrap_err();
     assert_eq!(code_of(error), RefusalCode::Mismatch);
     assert_eq!(provider.store.rows_of(&deal(), 0, 0).unwrap(), []);
@@ -135,8 +136,8 @@ async fn a_recorded_piece_is_taken_back_and_no_other() {
 async fn a_piece_longer_than_announced_is_not_sent() {
     let (provider, client) = (Provider::start(1).await, client().await);
     let mut put = client.open_put(&provider.target(), open(0, 1000)).await.unwrap();
-    put.send(&[1; 600]).await.unwrap();
-    assert!(matches!(put.send(&[1; 401]).await, Err(PutError::TooLong { max: 1000, actual: 1001 })));
+    put.send(&vec![1_u8; 600].into()).await.unwrap();
+    assert!(matches!(put.send(&vec![1_u8; 401].into()).await, Err(PutError::TooLong { max: 1000, actual: 1001 })));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -173,6 +174,30 @@ async fn neighbours_reach_each_other_without_a_connection_unless_another_address
     // Once it has stopped, it is not there for neighbours either.
     provider.peer.stop().await;
     assert!(near.have(&provider.target(), vec![hash]).await.is_err());
+}
+
+/// What is handed over in memory is cut and joined as it is wanted, not as it was given.
+#[tokio::test(flavor = "multi_thread")]
+async fn units_and_windows_of_any_size_reach_a_neighbour_whole() {
+    let provider = Provider::start(1).await;
+    for (index, unit_bytes) in (0..).zip([1, 100, 65_536, 300_000, MIB]) {
+        let piece = bytes_of(index, unit_bytes * 5 / 2 + 200);
+        let (hash, count) = (PieceHash::of(&piece), u32::try_from(piece.len()).unwrap());
+        let mut put = provider.peer.open_put(&provider.target(), open(index, piece.len())).await.unwrap();
+        for unit in piece.chunks(unit_bytes) {
+            put.send(&Bytes::copy_from_slice(unit)).await.unwrap();
+        }
+        assert!(matches!(put.finish(hash).await.unwrap(), PutAnswer::Committed { .. }));
+        for window_bytes in [WINDOW_BYTES_MIN, 65_536, WINDOW_BYTES_MAX] {
+            let range = 0..u64::from(count);
+            let got = provider.peer.get_in_windows(&provider.target(), hash, count, range, window_bytes).await;
+            let (mut slices, mut read) = (got.unwrap(), Vec::new());
+            while let Some(slice) = slices.next().await.unwrap() {
+                read.extend_from_slice(&slice.range_bytes());
+            }
+            assert!(read == piece, "units of {unit_bytes}, windows of {window_bytes}");
+        }
+    }
 }
 
 /// The deal of an upload that failed is used again. Whoever has promised both pieces must have both: either may be

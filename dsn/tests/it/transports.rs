@@ -79,7 +79,7 @@ async fn quic_alone_refuses_the_stream_that_is_one_too_many() {
     let mut second = asked.open_put(&provider.target(), open(1, 10)).await.unwrap();
     assert_eq!(code_of(asked.open_put(&provider.target(), open(2, 10)).await.unwrap_err()), RefusalCode::Busy);
     let piece = bytes_of(1, 10);
-    second.send(&piece).await.unwrap();
+    second.send(&piece.clone().into()).await.unwrap();
     assert!(matches!(second.finish(PieceHash::of(&piece)).await.unwrap(), PutAnswer::Committed { .. }));
     drop(first);
 }
@@ -114,7 +114,7 @@ async fn streams_beyond_what_a_peer_serves_are_closed_and_the_others_go_on() {
         let third = asked.open_put(&provider.target(), open(2, 10)).await;
         assert!(matches!(third, Err(PutError::Wire { .. })), "{way}: {third:?}");
         let piece = bytes_of(1, 10);
-        second.send(&piece).await.unwrap();
+        second.send(&piece.clone().into()).await.unwrap();
         second.finish(PieceHash::of(&piece)).await.unwrap();
         drop(first);
     }

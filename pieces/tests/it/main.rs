@@ -18,4 +18,5 @@ mod ranges;
 mod roundtrip;
 mod sizes;
 mod slices;
+mod spares;
 mod support;

@@ -25,7 +25,7 @@ fn read(manifest: &FileManifest, pieces: &[Vec<Vec<u8>>], part: &StripeRange, co
     let bytes: Vec<u8> = (0..part.stripes.end - part.stripes.start)
         .flat_map(|at| {
             let units = by_column.iter().map(|units| units[at as usize].clone()).collect();
-            decoder.decode_stripe(part.stripes.start + at, units).unwrap()
+            decoder.decode_stripe(part.stripes.start + at, units).unwrap().concat()
         })
         .collect();
     bytes[part.skip as usize..(part.skip + part.take) as usize].to_vec()

@@ -21,7 +21,7 @@ fn decode(code: ErasureCode, segment: &SegmentManifest, pieces: &[Vec<u8>], colu
     (0..stripes)
         .flat_map(|stripe| {
             let units = by_column.iter().map(|units| units[stripe as usize].clone()).collect();
-            decoder.decode_stripe(stripe, units).unwrap()
+            decoder.decode_stripe(stripe, units).unwrap().concat()
         })
         .collect()
 }

@@ -1,7 +1,7 @@
 //! A TCP connection as hyper wants it, with a limit on how long a client may leave a response unread.
 //!
-//! hyper's own adapter is in hyper-util; this one also watches the writing side: while a client does not take what is
-//! written for it, nothing more is read from it, and after a while the connection ends. So answers cannot pile up.
+//! Around hyper-util's adapter, to watch the writing side: while a client does not take what is written for it, nothing
+//! more is read from it, and after a while the connection ends. So answers cannot pile up.
 
 use std::io;
 use std::pin::Pin;
@@ -9,16 +9,12 @@ use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
 use hyper::rt::{Read, ReadBufCursor, Sleep, Timer, Write};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
-
-/// Bytes that are read from a socket at once.
-const READ_BYTES: usize = 16 * 1024;
 
 /// A client's connection.
 pub(super) struct Io {
-    stream: TcpStream,
-    buffer: Box<[u8]>,
+    stream: TokioIo<TcpStream>,
     stall: Duration,
     /// Since the socket takes no more: when to give up.
     stalled: Option<Pin<Box<tokio::time::Sleep>>>,
@@ -28,7 +24,7 @@ pub(super) struct Io {
 
 impl Io {
     pub(super) fn new(stream: TcpStream, stall: Duration) -> Self {
-        Self { stream, buffer: vec![0; READ_BYTES].into(), stall, stalled: None, reader: None }
+        Self { stream: TokioIo::new(stream), stall, stalled: None, reader: None }
     }
 
     /// Passes on what the socket says to a write, and keeps the time while it says nothing.
@@ -50,17 +46,14 @@ impl Io {
 }
 
 impl Read for Io {
-    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, mut cursor: ReadBufCursor<'_>) -> Poll<io::Result<()>> {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, cursor: ReadBufCursor<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         if let Some(stalled) = &mut this.stalled {
             this.reader = Some(cx.waker().clone());
             // Also ends the wait if nobody writes any more.
             return stalled.as_mut().poll(cx).map(|()| Err(io::ErrorKind::TimedOut.into()));
         }
-        let most = cursor.remaining().min(this.buffer.len());
-        let mut chunk = ReadBuf::new(this.buffer.get_mut(..most).unwrap_or_default());
-        let read = Pin::new(&mut this.stream).poll_read(cx, &mut chunk);
-        read.map_ok(|()| cursor.put_slice(chunk.filled()))
+        Pin::new(&mut this.stream).poll_read(cx, cursor)
     }
 }
 

@@ -104,7 +104,7 @@ pub struct SliceStream {
     deadline: Instant,
     request: GetRequest,
     windows: Box<dyn Iterator<Item = Range<u64>> + Send>,
-    /// The encoded window: used again and again.
+    /// Room for the encoded window: used again and again.
     buffer: BytesMut,
 }
 
@@ -247,11 +247,9 @@ impl SliceStream {
         let piece_bytes = u64::from(piece_bytes);
         // At most a window, a group on each side, and their hashes.
         let count = usize::try_from(slice_bytes_max(piece_bytes, window.clone())).unwrap_or(usize::MAX);
-        self.buffer.clear();
-        if let Err(source) = self.wire.read_into(&mut self.buffer, count).await {
-            return Err(GetError::Wire { peer: self.peer.clone(), source });
-        }
-        decode_slice(piece_hash, piece_bytes, window, &self.buffer)
+        let taken = self.wire.take(&mut self.buffer, count).await;
+        let encoded = taken.map_err(|source| GetError::Wire { peer: self.peer.clone(), source })?;
+        decode_slice(piece_hash, piece_bytes, window, &encoded)
             .map_err(|source| GetError::Lie { peer: self.peer.clone(), source })
     }
 }

@@ -5,6 +5,7 @@ use crate::cache::CacheReader;
 use crate::protocol::wire::{Wire, WireError};
 use crate::service::{PieceService, Served, Source, chain, internal};
 use crate::store::{PieceStore, StoredPiece};
+use bytes::{BufMut as _, Bytes, BytesMut};
 use dsn_messages::{Refusal, RefusalCode};
 use libp2p::PeerId;
 use pieces::{SliceError, slice_bytes_max};
@@ -110,8 +111,8 @@ async fn send(
     let Some(mut window) = windows.next() else {
         return Ok(());
     };
-    let mut reading = read(piece, window.clone(), Vec::new());
-    let mut spare = Vec::new();
+    let mut reading = read(piece, window.clone(), BytesMut::new());
+    let mut spare = BytesMut::new();
     loop {
         let (piece, encoded) = match reading.await {
             Ok((piece, Ok(encoded))) => (piece, encoded),
@@ -120,27 +121,28 @@ async fn send(
         };
         let window_bytes = window.end.saturating_sub(window.start);
         let Some(next) = windows.next() else {
-            wire.write_all(&encoded).await?;
+            wire.give(&encoded).await?;
             service.counters().sent(Source::Committed, window_bytes);
             return wire.flush().await;
         };
         reading = read(piece, next.clone(), spare);
-        wire.write_all(&encoded).await?;
+        wire.give(&encoded).await?;
         service.counters().sent(Source::Committed, window_bytes);
         wire.flush().await?;
-        (spare, window) = (encoded, next);
+        // Unless the peer has it now.
+        (spare, window) = (encoded.try_into_mut().unwrap_or_default(), next);
     }
 }
 
-type Encoded = (StoredPiece, Result<Vec<u8>, SliceError>);
+type Encoded = (StoredPiece, Result<Bytes, SliceError>);
 
-fn read(piece: StoredPiece, window: Range<u64>, mut buffer: Vec<u8>) -> JoinHandle<Encoded> {
+fn read(piece: StoredPiece, window: Range<u64>, mut buffer: BytesMut) -> JoinHandle<Encoded> {
     spawn_blocking(move || {
         let count = slice_bytes_max(piece.piece_bytes, window.clone());
         buffer.clear();
         buffer.reserve(usize::try_from(count).unwrap_or(0));
-        let encoded = piece.reader.encode_slice(window, &mut buffer).map(|()| buffer);
-        (piece, encoded)
+        let encoded = piece.reader.encode_slice(window, (&mut buffer).writer());
+        (piece, encoded.map(|()| buffer.freeze()))
     })
 }
 
@@ -153,20 +155,22 @@ async fn send_cached(
     piece: Arc<CacheReader>,
 ) -> Result<u64, WireError> {
     let mut bytes: u64 = 0;
-    let mut buffer = Vec::new();
+    let mut buffer = BytesMut::new();
     for window in windows(request.start.into()..request.end.into(), request.window_bytes) {
         if !piece.wait_for(&window, COMING_WAIT).await {
             break;
         }
         let (piece, range) = (Arc::clone(&piece), window.clone());
         buffer.clear();
-        let encoding = spawn_blocking(move || piece.encode_slice(range, &mut buffer).map(|()| buffer));
-        buffer = match encoding.await {
+        let encoding =
+            spawn_blocking(move || piece.encode_slice(range, (&mut buffer).writer()).map(|()| buffer.freeze()));
+        let encoded = match encoding.await {
             Ok(Ok(encoded)) => encoded,
             Ok(Err(error)) => return Err(WireError::Io(io::Error::other(error))),
             Err(error) => return Err(WireError::Io(io::Error::other(error))),
         };
-        wire.write_all(&buffer).await?;
+        wire.give(&encoded).await?;
+        buffer = encoded.try_into_mut().unwrap_or_default();
         let window_bytes = window.end.saturating_sub(window.start);
         service.counters().sent(source, window_bytes);
         bytes += window_bytes;

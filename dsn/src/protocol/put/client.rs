@@ -133,7 +133,7 @@ impl PutStream {
     ///
     /// # Errors
     /// The provider refuses or breaks off, or the unit is too long.
-    pub async fn send(&mut self, unit: &[u8]) -> Result<(), PutError> {
+    pub async fn send(&mut self, unit: &Bytes) -> Result<(), PutError> {
         let count = u32::try_from(unit.len()).unwrap_or(u32::MAX);
         if count > UNIT_BYTES_MAX {
             return Err(PutError::TooLong { max: UNIT_BYTES_MAX, actual: u64::from(count) });
@@ -148,7 +148,7 @@ impl PutStream {
         }
         let sending = async {
             self.wire.write_all(&count.to_be_bytes()).await?;
-            self.wire.write_all(unit).await
+            self.wire.give(unit).await
         };
         let sent = timeout_at(self.deadline, sending).await;
         self.sent += count;

@@ -5,12 +5,15 @@ use crate::admission::{Admission, Admitted, AdmittedKind};
 use crate::protocol::wire::{Wire, WireError, usize_of};
 use crate::service::{Served, internal};
 use crate::store::{FinishError, PieceStore, PieceTerms, PieceWriter, StoreError};
-use bytes::BytesMut;
+use bytes::{Bytes, BytesMut};
 use dsn_messages::{Refusal, RefusalCode};
 use fail::fail_point;
 use runtime::types::StorageCommitment;
 use std::sync::Arc;
 use tokio::task::{JoinHandle, spawn_blocking};
+
+/// Parts of a batch: units of the usual size fill one with four.
+const WRITE_PARTS_MAX: usize = 64;
 
 /// Why a piece is not taken after all.
 enum Stop {
@@ -120,12 +123,13 @@ async fn take(
     }
 }
 
-/// Receives units up to the end. One buffer is hashed and written while the next is filled; the peer waits when both
-/// are full.
+/// Receives units up to the end. One batch is written and hashed while the next one comes; the peer waits when both are
+/// full.
 async fn receive(wire: &mut Wire, writer: PieceWriter) -> Result<(PieceWriter, PutEnd), Stop> {
     let mut room = usize_of(writer.room());
     let mut sink = Sink::new(writer);
-    let mut buffer = BytesMut::with_capacity(WRITE_BYTES);
+    let mut batch = Batch::default();
+    let mut buffer = BytesMut::new();
     loop {
         let unit_bytes = wire.read_u32().await?;
         if unit_bytes == 0 {
@@ -140,47 +144,66 @@ async fn receive(wire: &mut Wire, writer: PieceWriter) -> Result<(PieceWriter, P
         }
         room -= left;
         while left > 0 {
-            let count = left.min(WRITE_BYTES - buffer.len());
-            wire.read_into(&mut buffer, count).await?;
-            left -= count;
-            if buffer.len() == WRITE_BYTES {
-                buffer = sink.write(buffer).await.map_err(Stop::Refuse)?;
+            let part = wire.take(&mut buffer, left.min(WRITE_BYTES - batch.bytes)).await?;
+            left -= part.len();
+            batch.add(part);
+            if batch.is_full() {
+                batch = sink.write(batch).await.map_err(Stop::Refuse)?;
             }
         }
     }
     let end: PutEnd = wire.receive().await?;
-    sink.write(buffer).await.map_err(Stop::Refuse)?;
+    sink.write(batch).await.map_err(Stop::Refuse)?;
     let (writer, _) = sink.idle().await.map_err(Stop::Refuse)?;
     Ok((writer, end))
 }
 
-type Written = (PieceWriter, BytesMut, Result<(), StoreError>);
+/// Bytes that are written together: at most [`WRITE_BYTES`], in few parts, as each takes memory of its own.
+#[derive(Default)]
+struct Batch {
+    parts: Vec<Bytes>,
+    bytes: usize,
+}
 
-/// Writes on a blocking thread, one buffer at a time.
+impl Batch {
+    fn add(&mut self, part: Bytes) {
+        self.bytes += part.len();
+        self.parts.push(part);
+    }
+
+    fn is_full(&self) -> bool {
+        self.bytes >= WRITE_BYTES || self.parts.len() >= WRITE_PARTS_MAX
+    }
+}
+
+type Written = (PieceWriter, Batch, Result<(), StoreError>);
+
+/// Writes on a blocking thread, one batch at a time.
 struct Sink {
     writing: JoinHandle<Written>,
 }
 
 impl Sink {
     fn new(writer: PieceWriter) -> Self {
-        Self { writing: spawn_blocking(move || (writer, BytesMut::with_capacity(WRITE_BYTES), Ok(()))) }
+        Self { writing: spawn_blocking(move || (writer, Batch::default(), Ok(()))) }
     }
 
-    /// Starts to write `full` once the buffer before is written, which it returns empty.
-    async fn write(&mut self, full: BytesMut) -> Result<BytesMut, Refusal> {
+    /// Starts to write `full` once the batch before is written, which it returns empty.
+    async fn write(&mut self, full: Batch) -> Result<Batch, Refusal> {
         let (mut writer, mut empty) = self.idle().await?;
         self.writing = spawn_blocking(move || {
-            let written = writer.write(&full);
+            let written = full.parts.iter().try_for_each(|part| writer.write(part));
             (writer, full, written)
         });
-        empty.clear();
+        empty.parts.clear();
+        empty.bytes = 0;
         Ok(empty)
     }
 
     /// Waits for the write that is going on.
-    async fn idle(&mut self) -> Result<(PieceWriter, BytesMut), Refusal> {
+    async fn idle(&mut self) -> Result<(PieceWriter, Batch), Refusal> {
         match (&mut self.writing).await {
-            Ok((writer, buffer, Ok(()))) => Ok((writer, buffer)),
+            Ok((writer, batch, Ok(()))) => Ok((writer, batch)),
             Ok((_, _, Err(error))) => Err(refusal_of(&error)),
             Err(error) => Err(internal("put", &error)),
         }
