@@ -117,8 +117,8 @@ pub async fn spammer_at(genesis: &str, peers: &[Multiaddr]) -> Swarm<Spammer> {
     let mut listening = 0;
     while listening < peers.len() {
         let event = spammer.select_next_some().await;
-        if let SwarmEvent::Behaviour(SpammerEvent::Gossip(gossipsub::Event::Subscribed { .. })) = event {
-            listening += 1;
+        if let SwarmEvent::Behaviour(SpammerEvent::Gossip(gossipsub::Event::Subscribed { topic: of, .. })) = event {
+            listening += usize::from(of == topic(genesis).hash());
         }
     }
     spammer
