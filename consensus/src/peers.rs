@@ -1,5 +1,7 @@
 //! Peers that the node hears of while the engine runs.
 
+use std::sync::Arc;
+
 use malachite::app::engine::network::PersistentPeerError;
 use malachite::app::net::Multiaddr;
 use malachite::app::types::PeerId;
@@ -16,6 +18,8 @@ use crate::heights::PeerHeights;
 pub struct ConsensusPeers {
     requests: mpsc::Sender<NetworkRequest>,
     heights: PeerHeights,
+    /// Those of the configuration, which stay whatever is heard.
+    named: Arc<[String]>,
 }
 
 /// Why a peer is not kept.
@@ -30,8 +34,12 @@ pub enum PeerError {
 }
 
 impl ConsensusPeers {
-    pub(crate) const fn new(requests: mpsc::Sender<NetworkRequest>, heights: PeerHeights) -> Self {
-        Self { requests, heights }
+    pub(crate) fn new(requests: mpsc::Sender<NetworkRequest>, heights: PeerHeights, named: &[String]) -> Self {
+        Self { requests, heights, named: named.into() }
+    }
+
+    fn is_named(&self, address: &str) -> bool {
+        self.named.iter().any(|named| named == address)
     }
 
     /// Stays connected to the peer at this address from now on, and believes how far it says that it is.
@@ -41,6 +49,9 @@ impl ConsensusPeers {
     pub async fn add(&self, address: &str) -> Result<(), PeerError> {
         let (address, id) = parse(address)?;
         self.heights.name(id);
+        if self.is_named(address.to_string().as_str()) {
+            return Ok(());
+        }
         done(NetworkRequest::add_persistent_peer(&self.requests, address).await)
     }
 
@@ -50,6 +61,9 @@ impl ConsensusPeers {
     /// [`PeerError`].
     pub async fn remove(&self, address: &str) -> Result<(), PeerError> {
         let (address, _) = parse(address)?;
+        if self.is_named(address.to_string().as_str()) {
+            return Ok(());
+        }
         done(NetworkRequest::remove_persistent_peer(&self.requests, address).await)
     }
 }

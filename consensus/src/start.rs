@@ -151,7 +151,7 @@ where
         end.send_replace(Some(reason));
     });
 
-    let peers = ConsensusPeers::new(channels.net_requests, heights.clone());
+    let peers = ConsensusPeers::new(channels.net_requests, heights.clone(), &config.peers);
     let handle = ConsensusHandle { stop, ended, peer_key: peer_key(&config.network_secret), heights, peers };
     tokio::select! {
         biased;

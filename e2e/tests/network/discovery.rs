@@ -91,7 +91,13 @@ async fn validators_that_know_a_boot_node_alone_agree_and_others_follow_them() {
     let receipt = world.submit(late, b"agreed on").await;
     assert_eq!(world.retrieve(late, &receipt["fileId"]).await, b"agreed on");
 
-    // Nobody is told of anybody any more.
+    // Nobody is told of anybody any more; each has written down whom it met.
+    let everybody = [0, 1, 2, 3, late];
+    let files = everybody.map(|index| world.cluster.members()[index].base.join("chains/local/network/peers"));
+    while !files.iter().all(|file| file.exists()) {
+        let head = world.head(0).await;
+        world.reaches(0, head + 1).await;
+    }
     world.kill(&[0, 1, 2, 3, late]);
     world.start(&[0, 1, 2, 3]);
     let head = world.head(2).await;
@@ -102,12 +108,11 @@ async fn validators_that_know_a_boot_node_alone_agree_and_others_follow_them() {
 }
 
 #[tokio::test]
-async fn a_second_node_with_a_validators_key_stops_and_the_first_says_why() {
+async fn a_second_node_with_a_validators_key_stops_and_the_first_goes_on() {
     let mut world = World::new(&FOUR);
     world.start(&[0, 1]);
     let twin = world.add(Part::Validator(1));
     let mut twin = world.cluster.spawn(twin).unwrap();
     twin.has_said("another node votes with this validator's key and was there first").unwrap();
-    world.node(1).has_said("ANOTHER NODE VOTES WITH THIS VALIDATOR'S KEY").unwrap();
     assert!(!world.node(1).has_ended().unwrap());
 }

@@ -16,9 +16,6 @@ use tracing::{debug, info, warn};
 /// A rendezvous point that did not register this peer is asked again after this many ticks.
 const REGISTER_AGAIN_TICKS: u32 = 5;
 
-/// A peer that was never met before is written down after this long: a process that dies soon should know somebody.
-const STORE_SOON: Duration = Duration::from_secs(2);
-
 /// When what is done again and again is next due.
 #[derive(Debug, Default)]
 pub(super) struct Rounds {
@@ -69,7 +66,8 @@ impl Network {
         let met = self.shared.book.lock().met(peer, dialed.as_ref(), &listens, found, unix_s());
         if let Some(by) = met.first_by {
             info!(%peer, %by, "met a peer");
-            self.rounds.store_at = self.rounds.store_at.min(self.now() + STORE_SOON);
+            // A process that dies soon should know somebody.
+            self.rounds.store_at = Duration::ZERO;
         }
         if met.is_new {
             self.shared.count_found(found);

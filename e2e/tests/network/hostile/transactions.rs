@@ -18,6 +18,8 @@ use crate::world::FOUR;
 const FLOOD: u64 = 2_000;
 /// What a peer may send at once is judged, 256 by docs/limits.md, and 64 more each second.
 const JUDGED: u64 = 256 + 10 * 64;
+/// Stands behind a transaction: how often it was told of before.
+const FIRST: u8 = 0;
 const REJECTED: &str = "piecewise_gossip_judged_total{outcome=\"rejected\"}";
 const THROTTLED: &str = "piecewise_gossip_judged_total{outcome=\"throttled\"}";
 const BANNED: &str = "piecewise_dsn_refused_peers_total{reason=\"spam\"}";
@@ -53,7 +55,8 @@ async fn a_flood_of_invalid_transactions_is_cut_off_by_every_node_it_comes_to() 
     let mut spammer = spammer_at(&genesis, &addresses).await;
     let peer = spammer.local_peer_id().to_string();
     for number in 0..FLOOD {
-        let forged = SignedTransaction { transaction: transfer(number).1, signature: Signature::ZERO }.encode();
+        let forged = SignedTransaction { transaction: transfer(number).1, signature: Signature::ZERO };
+        let forged = (forged, FIRST).encode();
         let invalid = if number % 2 == 0 { forged } else { bytes(number, 200) };
         // Its own queue may be full.
         drop(spammer.behaviour_mut().gossip.publish(topic(&genesis), invalid));
@@ -80,7 +83,7 @@ async fn messages_that_are_too_long_and_a_flood_that_nobody_can_pay_for_are_not_
     let mut spammer = spammer_at(&genesis, &[besieged.storage_address(ATTACKED).await]).await;
     for number in 0..FLOOD {
         let (pair, transfer) = transfer(number);
-        let unpaid = transfer.sign(&chain, &pair, OsRng).encode();
+        let unpaid = (transfer.sign(&chain, &pair, OsRng), FIRST).encode();
         drop(spammer.behaviour_mut().gossip.publish(topic(&genesis), unpaid));
     }
     let floods = runs(spammer);
