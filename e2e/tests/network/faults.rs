@@ -69,11 +69,12 @@ async fn a_transaction_waits_through_a_restart_until_there_are_enough_validators
     world.are_recorded(&[0, 1, 2, 3]);
     world.kill(&[2, 3]);
     let hash = transfer(&mut world, 0).await;
-    world.kill(&[0]);
+    // The other one would tell it again.
+    world.kill(&[0, 1]);
     world.start(&[0]);
     let pending = world.node(0).ok("author_pendingTransactions", json!([])).await.unwrap();
     assert!(pending.as_array().unwrap().iter().any(|waiting| waiting["hash"] == hash), "{pending}");
-    world.start(&[2, 3]);
+    world.start(&[1, 2, 3]);
     let mut status = Value::Null;
     while status["status"] != "final" {
         let head = world.head(0).await;
@@ -81,6 +82,20 @@ async fn a_transaction_waits_through_a_restart_until_there_are_enough_validators
         status = world.node(0).ok("chain_getTransaction", json!([hash])).await.unwrap();
     }
     assert_eq!(status["result"]["ok"], json!(true), "{status}");
+}
+
+#[tokio::test]
+async fn who_joins_a_network_that_stands_still_hears_of_what_waits() {
+    let mut world = World::new(&FOUR);
+    world.start(&[0, 1, 2, 3]);
+    world.are_recorded(&[0, 1, 2, 3]);
+    world.kill(&[2, 3]);
+    let hash = transfer(&mut world, 0).await;
+    let late = world.join(Part::Full);
+    let waits = |pending: &Value| pending.as_array().unwrap().iter().any(|waiting| waiting["hash"] == hash);
+    while !waits(&world.node(late).ok("author_pendingTransactions", json!([])).await.unwrap()) {
+        world.node(late).wait_for("status").unwrap();
+    }
 }
 
 #[tokio::test]
