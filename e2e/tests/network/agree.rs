@@ -38,7 +38,10 @@ async fn a_provider_that_the_genesis_does_not_know_registers_itself_and_gets_pie
     let mut world = World::new(&FOUR);
     world.start(&[0, 1, 2, 3]);
     world.are_recorded(&[0, 1, 2, 3]);
-    let late = world.join(Part::Provider(4));
+    let late = world.add(Part::Provider(4));
+    // A provider is drawn by what it offers: as much as the four others together, whatever this machine's disk has.
+    let offered = 4_u64 << 40;
+    world.start_with(late, &["--storage-quota", &offered.to_string()]);
     world.are_recorded(&[late]);
     let account = dev_keys::provider_account(4).unwrap().account().to_string();
     // Another node may be a block behind the one that says so.
@@ -53,7 +56,9 @@ async fn a_provider_that_the_genesis_does_not_know_registers_itself_and_gets_pie
         let head = world.head(0).await;
         world.reaches(0, head + 1).await;
     }
+    assert_eq!(registered["capacityBytes"], json!(offered), "{registered}");
     let mut holders = Vec::new();
+    // Each of them passes it by once in seventy times.
     for seed in 0..20 {
         let data = bytes(seed, 50_000);
         let receipt = world.submit(1, &data).await;
