@@ -12,6 +12,7 @@ use e2e::netns::{self, Namespace};
 use e2e::{Node, bytes};
 use serde_json::{Value, json};
 
+use crate::router::Router;
 use crate::world::World;
 
 /// The host in the middle as its neighbours see it, and they.
@@ -180,6 +181,47 @@ fn a_provider_that_cannot_be_dialled_takes_and_gives_pieces_through_a_relay() {
     }
     assert!(reader.retrieve(&receipt["fileId"]) == data);
     assert!(hidden.metric(GIVEN) > before, "what it gave: {} bytes, and {before} before", hidden.metric(GIVEN));
+}
+
+/// The router's address on the internet, and that of a host there.
+const OUTSIDE: [Ipv4Addr; 2] = [Ipv4Addr::new(11, 77, 0, 1), Ipv4Addr::new(11, 77, 0, 2)];
+
+#[test]
+fn a_provider_behind_a_router_has_a_port_mapped_by_upnp_and_gives_pieces_through_it() {
+    let parts = [Part::Both(0), Part::Both(1), Part::Both(2), Part::Validator(3), Part::Provider(3), Part::Full];
+    let Some(land) = Land::new(&parts, 2) else { return };
+    let (home, abroad) = (&land.outer[0], &land.outer[1]);
+    land.middle.join(OUTSIDE[0], abroad, OUTSIDE[1]).unwrap();
+    let router = Router::start(&land.middle, MIDDLE[0], OUTSIDE[0]);
+    let known = land.start(3, &land.middle, &OPEN);
+    let (_, address) = known.storage(MIDDLE[0]);
+    let args = [&OPEN[..], &["--bootnodes", &address]].concat();
+    let mut middle: Vec<_> = (0..3).map(|index| land.spawn(index, &land.middle, &args)).collect();
+    let mut hidden = land.spawn(4, home, &[&args[..], &["--upnp"]].concat());
+    let mut reader = land.spawn(5, abroad, &args);
+    for placed in middle.iter_mut().chain([&mut hidden, &mut reader]) {
+        placed.node.is_ready().unwrap();
+    }
+    for placed in &mut middle {
+        placed.node.has_said("the ledger has this provider and its addresses").unwrap();
+    }
+    let (port, _) = hidden.storage(OUTER[0]);
+    let mapped = format!("/ip4/{}/tcp/{port}", OUTSIDE[0]);
+    is_recorded(3, &mut reader, |recorded| recorded.starts_with(&mapped));
+    let said = hidden.node.has_said("the router maps a port").unwrap();
+    assert!(said.contains(&mapped), "{said}");
+    let direct = SocketAddr::from((OUTER[0], port));
+    assert!(!reader.host.reaches(direct).unwrap(), "{direct} is reached from another host");
+
+    let data = bytes(13, 300_000);
+    let receipt = reader.submit(&data);
+    let before = hidden.metric(GIVEN);
+    for gone in middle.drain(1..) {
+        gone.node.kill().unwrap();
+    }
+    assert!(reader.retrieve(&receipt["fileId"]) == data);
+    assert!(hidden.metric(GIVEN) > before, "what it gave: {} bytes, and {before} before", hidden.metric(GIVEN));
+    assert!(router.carried() > 0, "nobody came through the router");
 }
 
 /// Bytes of pieces that a provider gave to others.
