@@ -170,6 +170,19 @@ impl Cluster {
         Ok(self.members.len() - 1)
     }
 
+    /// Gives a node another port for storage peers, for when it is started next; the port.
+    ///
+    /// # Errors
+    /// If there is no port to be had.
+    ///
+    /// # Panics
+    /// If there is no such member.
+    pub fn move_storage(&mut self, index: usize) -> anyhow::Result<u16> {
+        let port = *free_ports(1)?.first().context("ports were counted")?;
+        self.members[index].ports[1] = port;
+        Ok(port)
+    }
+
     fn add(&mut self, part: Part, ports: [u16; PORTS_PER_MEMBER]) -> anyhow::Result<()> {
         let name = match (part.validator(), part.provider()) {
             (Some(number), _) => dev_keys::NAMES.get(number).context("no such validator")?.to_lowercase(),

@@ -3,7 +3,7 @@
 use chain_spec::dev_keys;
 use e2e::bytes;
 use e2e::cluster::Part;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::world::{FOUR, World};
 
@@ -72,4 +72,32 @@ async fn a_provider_that_the_genesis_does_not_know_registers_itself_and_gets_pie
         }
     }
     panic!("no piece of 20 files: {holders:?}");
+}
+
+#[tokio::test]
+async fn a_provider_that_moves_is_recorded_and_read_at_its_new_address() {
+    let mut world = World::new(&FOUR);
+    world.start(&[0, 1, 2, 3]);
+    world.are_recorded(&[0, 1, 2, 3]);
+    let data = bytes(4, 300_000);
+    let receipt = world.submit(0, &data).await;
+    let account = dev_keys::provider_account(3).unwrap().account().to_string();
+    let before = world.node(0).ok("provider_get", json!([account])).await.unwrap();
+    world.stop(3);
+    let port = world.cluster.move_storage(3).unwrap().to_string();
+    world.start(&[3]);
+    let is_moved = |provider: &Value| {
+        let addresses = provider["addresses"].as_array().unwrap();
+        !addresses.is_empty() && addresses.iter().all(|one| one.as_str().unwrap().split('/').any(|part| part == port))
+    };
+    assert!(!is_moved(&before), "{before}");
+    world.node(3).has_said("the ledger has this provider and its addresses").unwrap();
+    let head = world.head(3).await;
+    world.reaches(0, head).await;
+    let now = world.node(0).ok("provider_get", json!([account])).await.unwrap();
+    assert!(is_moved(&now), "{now} instead of port {port}");
+    assert_eq!(now["peerId"], before["peerId"]);
+    // Two pieces are enough, and one of them is there.
+    world.kill(&[1, 2]);
+    assert!(world.retrieve(0, &receipt["fileId"]).await == data);
 }
