@@ -27,14 +27,19 @@ pub enum Purpose {
 }
 
 impl Purpose {
-    /// The name of its file.
-    const fn file_name(self) -> &'static str {
+    /// As the command line calls it.
+    const fn name(self) -> &'static str {
         match self {
-            Self::Consensus => "consensus.key",
-            Self::Provider => "provider.key",
-            Self::Service => "service.key",
-            Self::Account => "account.key",
+            Self::Consensus => "consensus",
+            Self::Provider => "provider",
+            Self::Service => "service",
+            Self::Account => "account",
         }
+    }
+
+    /// The name of its file.
+    fn file_name(self) -> String {
+        format!("{}.key", self.name())
     }
 }
 
@@ -85,8 +90,11 @@ impl Keystore {
     /// The kept key of a purpose.
     pub fn require(&self, purpose: Purpose) -> anyhow::Result<KeyPair> {
         let missing = || {
-            let path = self.path(purpose);
-            format!("there is no {}; make one: node key generate --file {}", path.display(), path.display())
+            let (path, purpose) = (self.path(purpose), purpose.name());
+            format!(
+                "there is no {}; make one: node key generate --purpose {purpose}, with this node's --chain and --base-path",
+                path.display()
+            )
         };
         self.secret(purpose)?.with_context(missing)
     }

@@ -78,12 +78,14 @@ fn a_numbered_provider_pays_for_itself() {
 }
 
 #[test]
-fn a_role_without_its_key_is_refused_with_the_file_that_is_missing() {
-    for (flags, file) in
-        [("--validator", "consensus.key"), ("--provider", "provider.key"), ("--provider --gateway", "provider.key")]
+fn a_role_without_its_key_is_refused_with_the_file_that_is_missing_and_how_to_make_it() {
+    for (flags, purpose) in
+        [("--validator", "consensus"), ("--provider", "provider"), ("--provider --gateway", "provider")]
     {
-        let error = roles("local", flags, true).err().unwrap();
-        assert!(format!("{error:#}").contains(file), "{error:#}");
+        let error = format!("{:#}", roles("local", flags, true).err().unwrap());
+        for named in [format!("{purpose}.key"), format!("key generate --purpose {purpose}")] {
+            assert!(error.contains(&named), "{error}");
+        }
     }
 }
 
