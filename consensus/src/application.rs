@@ -10,7 +10,7 @@ use runtime::types::{BlockHash, CommitCertificate, Header, Height, ValidatorSet}
 /// Makes, checks and commits blocks.
 ///
 /// Every method is synchronous and may read and write the disk: the host calls them on a blocking thread, one at a
-/// time. An error is a failure of this machine (a disk, a bug), never of a peer; it ends the engine.
+/// time, but for [`Application::decided`], which is called beside all others. An error is a failure of this machine (a disk, a bug), never of a peer; it ends the engine.
 pub trait Application: Send + Sync + 'static {
     /// Hash of header 0; part of everything that is signed and of the network's protocol names.
     fn genesis(&self) -> BlockHash;

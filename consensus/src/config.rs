@@ -48,8 +48,8 @@ pub struct ConsensusConfig {
     pub data_dir: PathBuf,
     /// The key to vote with; none follows the chain without voting.
     pub validator: Option<ValidatorKey>,
-    /// Makes the guard file anew if it is missing or damaged, though there are blocks: for who knows that nothing was
-    /// signed that is not in them.
+    /// Makes the guard file anew if it is missing or damaged, though there are blocks, and votes at once: for who knows that
+    /// nothing was signed that is not in them.
     pub new_guard: bool,
     /// Seed of the ed25519 key that names this node to its peers.
     pub network_secret: [u8; 32],

@@ -10,13 +10,14 @@ use malachite::app::config::{
 };
 use malachite::app::engine::util::events::Event;
 use malachite::app::events::TxEvent;
+use malachite::app::metrics::SharedRegistry;
 use malachite::app::net::Multiaddr;
 use malachite::app::types::PeerId;
 use malachite::app::types::codec::Codec;
 use malachite::app::types::core::ValueOrigin;
+use malachite::spawn::spawn_network_actor;
 use malachite::{
-    Channels, ConsensusContext, EngineBuilder, EngineHandle, NetworkContext, NetworkIdentity, RequestContext,
-    SyncContext, WalContext,
+    Channels, ConsensusContext, EngineBuilder, EngineHandle, NetworkIdentity, RequestContext, SyncContext, WalContext,
 };
 use runtime::crypto::AccountId;
 use runtime::types::BlockHash;
@@ -26,7 +27,7 @@ use crate::codec::{WireCodec, limits};
 use crate::config::{ConsensusConfig, keypair, peer_key};
 use crate::context::ChainContext;
 use crate::error::{EndReason, StartError, chain};
-use crate::heights::{ListeningCodec, PeerHeights};
+use crate::gate::{self, Listeners};
 use crate::signing::{ConsensusSigner, ConsensusVerifier, proof_of_validator};
 use crate::types::Address;
 
@@ -65,6 +66,7 @@ impl NodeConfig for Settings {
 }
 
 /// What an engine is built from.
+#[derive(Clone)]
 pub struct Plan {
     /// The node's configuration.
     pub config: ConsensusConfig,
@@ -74,8 +76,8 @@ pub struct Plan {
     pub signer: Option<ConsensusSigner>,
     /// Where the write-ahead log goes.
     pub log: PathBuf,
-    /// Where the engine's codec writes down how far peers say that they are.
-    pub heights: PeerHeights,
+    /// What listens between the engine and its network.
+    pub listeners: Listeners,
 }
 
 /// Starts the engine's actors. They wait for the host's answer to `ConsensusReady`.
@@ -83,9 +85,13 @@ pub struct Plan {
 /// # Errors
 /// [`StartError`] if the configuration is not one, or the engine refuses it.
 pub async fn build(plan: Plan) -> Result<(Channels<ChainContext>, EngineHandle), StartError> {
-    let Plan { config, genesis, signer, log, heights } = plan;
+    let Plan { config, genesis, signer, log, listeners } = plan;
     let settings = settings(&config, &genesis)?;
     let identity = identity(&config, signer.as_ref()).await?;
+    let registry = SharedRegistry::global().with_moniker(settings.moniker());
+    let network = spawn_network_actor(identity, settings.consensus(), settings.value_sync(), &registry, WireCodec);
+    let (network, parts) = network.await.map_err(|error| StartError::Engine(chain(error.as_ref())))?;
+    let network = gate::open(network, listeners).await?;
     let verifier = Box::new(ConsensusVerifier::new(genesis));
     let address = Address(signer.as_ref().map_or_else(|| stand_in(&config), ConsensusSigner::account));
     let consensus = match signer {
@@ -94,7 +100,7 @@ pub async fn build(plan: Plan) -> Result<(Channels<ChainContext>, EngineHandle),
     };
     EngineBuilder::new(ChainContext::new(genesis), settings)
         .with_default_wal(WalContext::new(log, WireCodec))
-        .with_default_network(NetworkContext::new(identity, ListeningCodec::new(heights)))
+        .with_custom_network(network, parts)
         .with_default_sync(SyncContext::new(WireCodec))
         .with_default_consensus(consensus)
         .with_default_request(RequestContext::new(REQUESTS))
@@ -223,19 +229,21 @@ pub fn quiet(config: &ConsensusConfig) -> Option<Duration> {
     config.validator.is_some().then(|| QUIET.max(config.idle.saturating_mul(2)))
 }
 
-/// Turns the engine's events into reasons to end, until its events or the host are gone. An engine that says nothing for
-/// longer than `quiet` hangs.
+/// Turns the engine's events into reasons to end, until its events or the host are gone. An engine that has begun and then
+/// says nothing for longer than `quiet` hangs.
 pub async fn watch(events: TxEvent<ChainContext>, alarms: mpsc::Sender<EndReason>, quiet: Option<Duration>) {
     let mut receiver = events.subscribe();
     // Holding the sender would keep the channel open for ever.
     drop(events);
+    let mut has_begun = false;
     loop {
-        let event = match quiet {
+        let event = match quiet.filter(|_| has_begun) {
             Some(quiet) => tokio::time::timeout(quiet, receiver.recv()).await,
             None => Ok(receiver.recv().await),
         };
         let reason = match event {
             Ok(Ok(event)) => {
+                has_begun = true;
                 tell(&event);
                 reason(&event)
             }
@@ -283,13 +291,17 @@ mod tests {
 
     use super::*;
     use crate::config::ValidatorKey;
+    use crate::context::ConsensusHeight;
 
     #[tokio::test]
     async fn an_engine_that_says_nothing_for_too_long_hangs() {
         let (alarms, mut alarmed) = mpsc::channel(1);
         let events = TxEvent::new();
-        let _engine = events.clone();
-        tokio::spawn(watch(events, alarms, Some(Duration::from_millis(1))));
+        let engine = events.clone();
+        let mut watched = tokio::spawn(watch(events, alarms, Some(Duration::from_millis(1))));
+        let unbegun = tokio::time::timeout(Duration::from_millis(20), &mut watched).await;
+        assert!(unbegun.is_err() && alarmed.try_recv().is_err(), "it waits for others");
+        engine.send(|| Event::StartedHeight(ConsensusHeight(1), false));
         let reason = alarmed.recv().await.unwrap();
         assert!(matches!(&reason, EndReason::Engine { why } if why.contains("hangs")), "{reason:?}");
     }

@@ -144,6 +144,14 @@ pub enum GuardError {
         /// The highest that was signed.
         highest: Height,
     },
+    /// The height is one for which the key may have signed what the file does not show.
+    #[error("refused to sign for height {height}: what this key signed up to height {floor} is not known")]
+    Unknowing {
+        /// The height asked.
+        height: Height,
+        /// The highest for which nothing is signed.
+        floor: Height,
+    },
     /// The round lies further back than the guard remembers.
     #[error("refused to sign for round {round} of height {height}: further back than the guard remembers")]
     Forgotten {

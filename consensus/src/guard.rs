@@ -6,7 +6,7 @@
 //!
 //! | bytes | head record | other records |
 //! |---|---|---|
-//! | 0 | `"PWGUARD1"` (8) | kind: 1 prevote, 2 precommit, 3 proposal |
+//! | 0 | `"PWGUARD1"` (8) | kind: 1 prevote, 2 precommit, 3 proposal, 4 floor |
 //! | 1..9 | | height, big-endian |
 //! | 9..13 | | round, big-endian |
 //! | 13, 14..46 | hash of chain and key (8..40) | 1 and the block's hash, or zeros for none |
@@ -15,6 +15,9 @@
 //!
 //! Zeros follow the last record. Only records of the highest height count. A damaged last record was being written
 //! when the machine stopped, so its signature never left; any other damage refuses to open.
+//!
+//! A floor says up to which height nothing is signed, though no signature is shown: what the key signed before the file
+//! was made is not known. The last one counts.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -30,6 +33,9 @@ use crate::error::GuardError;
 const RECORD_BYTES: usize = 64;
 const BODY_BYTES: usize = 56;
 const MAGIC: &[u8; 8] = b"PWGUARD1";
+const FLOOR_TAG: u8 = 4;
+/// A floor that is not known yet: nothing at all is signed.
+pub const UNKNOWN: Height = Height::MAX;
 /// A height that does not come to an end must not grow the file without bound; nobody votes this far back.
 const ROUNDS_KEPT: u32 = 4096;
 /// Room for about twenty minutes of heights in one round each before the file is written anew.
@@ -115,6 +121,8 @@ pub struct Guard {
     file: File,
     /// Of the highest height only.
     sealed: BTreeMap<Key, Sealed>,
+    /// Nothing is signed for this height and those below it.
+    floor: Height,
     /// Index of the next record to write.
     next: usize,
     /// Records the file has room for.
@@ -124,23 +132,49 @@ pub struct Guard {
 }
 
 impl Guard {
-    /// Opens the file of one key on one chain, or makes it.
+    /// Opens the file of one key on one chain, or makes it for a key that has signed nothing.
     ///
     /// # Errors
     /// [`GuardError`] if it cannot be read, is damaged, or belongs to another `identity`.
     pub fn open(path: &Path, identity: [u8; 32]) -> Result<Self, GuardError> {
-        let (sealed, next, capacity) = match read(path)? {
-            Some(bytes) => {
-                let (sealed, next) = parse(path, &identity, &bytes)?;
-                (sealed, next, bytes.len() / RECORD_BYTES)
-            }
+        Self::open_or_make(path, identity, 0)
+    }
+
+    /// As [`Guard::open`], but if it makes the file, nothing is signed until [`Guard::set_floor`] says from where on.
+    ///
+    /// # Errors
+    /// As [`Guard::open`].
+    pub fn open_unknowing(path: &Path, identity: [u8; 32]) -> Result<Self, GuardError> {
+        Self::open_or_make(path, identity, UNKNOWN)
+    }
+
+    fn open_or_make(path: &Path, identity: [u8; 32], floor: Height) -> Result<Self, GuardError> {
+        let (Records { sealed, floor, next }, capacity) = match read(path)? {
+            Some(bytes) => (parse(path, &identity, &bytes)?, bytes.len() / RECORD_BYTES),
             None => {
-                write_anew(path, &identity, &BTreeMap::new(), RECORDS_MIN)?;
-                (BTreeMap::new(), 1, RECORDS_MIN)
+                let next = write_anew(path, &identity, &BTreeMap::new(), floor, RECORDS_MIN)?;
+                (Records { sealed: BTreeMap::new(), floor, next }, RECORDS_MIN)
             }
         };
         let file = OpenOptions::new().write(true).open(path).map_err(|source| io(path, "open", source))?;
-        Ok(Self { path: path.to_owned(), identity, file, sealed, next, capacity, broken: false })
+        Ok(Self { path: path.to_owned(), identity, file, sealed, floor, next, capacity, broken: false })
+    }
+
+    /// The height up to which nothing is signed: 0 for none, [`UNKNOWN`] if that has not been found out.
+    #[must_use]
+    pub const fn floor(&self) -> Height {
+        self.floor
+    }
+
+    /// Signs nothing up to this height from now on, and as soon as this returns, durably, what is above it.
+    ///
+    /// # Errors
+    /// [`GuardError::Io`] if it cannot be written; then nothing is signed any more.
+    pub fn set_floor(&mut self, floor: Height) -> Result<(), GuardError> {
+        self.floor = floor;
+        let written = self.write(&encode_floor(floor));
+        self.broken = written.is_err();
+        written
     }
 
     /// The highest height that anything was signed for.
@@ -159,7 +193,7 @@ impl Guard {
     ///
     /// # Errors
     /// [`GuardError::Conflict`] if something else was signed that cannot be repeated, [`GuardError::Past`] or
-    /// [`GuardError::Forgotten`] if that can no longer be known, and [`GuardError::Io`] if it cannot be written.
+    /// [`GuardError::Forgotten`] if that can no longer be known, [`GuardError::Unknowing`] if it never was, and [`GuardError::Io`] if it cannot be written.
     pub fn seal(&mut self, height: Height, round: u32, kind: SignedKind, value: Sealed) -> Result<Sealed, GuardError> {
         if self.broken {
             let source = std::io::Error::other("an earlier write failed");
@@ -170,7 +204,7 @@ impl Guard {
         }
         self.forget(height, round);
         self.sealed.insert((height, round, kind), value);
-        let written = self.write(&(height, round, kind), &value);
+        let written = self.write(&encode(&(height, round, kind), &value));
         self.broken = written.is_err();
         written.map(|()| value)
     }
@@ -183,6 +217,9 @@ impl Guard {
         kind: SignedKind,
         value: &Sealed,
     ) -> Result<Option<Sealed>, GuardError> {
+        if height <= self.floor {
+            return Err(GuardError::Unknowing { height, floor: self.floor });
+        }
         let Some(((highest, last_round, _), _)) = self.sealed.last_key_value() else { return Ok(None) };
         if height < *highest {
             return Err(GuardError::Past { height, highest: *highest });
@@ -209,14 +246,13 @@ impl Guard {
         self.sealed = self.sealed.split_off(&(height, floor, SignedKind::Prevote));
     }
 
-    fn write(&mut self, key: &Key, value: &Sealed) -> Result<(), GuardError> {
+    fn write(&mut self, record: &[u8; RECORD_BYTES]) -> Result<(), GuardError> {
         if self.next >= self.capacity {
             return self.write_anew();
         }
         let offset = u64::try_from(self.next * RECORD_BYTES).expect("a file of a few megabytes has a u64 offset");
-        let record = encode(key, value);
         fail_point!("consensus::guard::before_write");
-        let result = self.file.seek(SeekFrom::Start(offset)).and_then(|_| self.file.write_all(&record));
+        let result = self.file.seek(SeekFrom::Start(offset)).and_then(|_| self.file.write_all(record));
         result.map_err(|source| io(&self.path, "write", source))?;
         fail_point!("consensus::guard::before_sync");
         self.file.sync_data().map_err(|source| io(&self.path, "sync", source))?;
@@ -226,12 +262,11 @@ impl Guard {
     }
 
     fn write_anew(&mut self) -> Result<(), GuardError> {
-        let count = self.sealed.len() + 1;
-        let capacity = RECORDS_MIN.max(count * 2);
-        write_anew(&self.path, &self.identity, &self.sealed, capacity)?;
+        let capacity = RECORDS_MIN.max((self.sealed.len() + 2) * 2);
+        let next = write_anew(&self.path, &self.identity, &self.sealed, self.floor, capacity)?;
         let opened = OpenOptions::new().write(true).open(&self.path);
         self.file = opened.map_err(|source| io(&self.path, "open", source))?;
-        self.next = count;
+        self.next = next;
         self.capacity = capacity;
         Ok(())
     }
@@ -252,17 +287,22 @@ fn read(path: &Path) -> Result<Option<Vec<u8>>, GuardError> {
     Ok(Some(bytes))
 }
 
-/// Writes beside, syncs, and renames, so that there is a whole file at every instant.
+/// Writes beside, syncs, and renames, so that there is a whole file at every instant. Returns the index of the next record.
 fn write_anew(
     path: &Path,
     identity: &[u8; 32],
     sealed: &BTreeMap<Key, Sealed>,
+    floor: Height,
     capacity: usize,
-) -> Result<(), GuardError> {
+) -> Result<usize, GuardError> {
     let mut bytes = head(identity).to_vec();
+    if floor > 0 {
+        bytes.extend_from_slice(&encode_floor(floor));
+    }
     for (key, value) in sealed {
         bytes.extend_from_slice(&encode(key, value));
     }
+    let next = bytes.len() / RECORD_BYTES;
     bytes.resize(capacity * RECORD_BYTES, 0);
     let beside = path.with_extension("new");
     let write = || {
@@ -278,7 +318,7 @@ fn write_anew(
         fail_point!("consensus::guard_anew::after_sync");
         Ok(())
     };
-    write().map_err(|source| io(path, "write", source))
+    write().map_err(|source| io(path, "write", source)).map(|()| next)
 }
 
 fn head(identity: &[u8; 32]) -> [u8; RECORD_BYTES] {
@@ -306,6 +346,14 @@ fn encode((height, round, kind): &Key, value: &Sealed) -> [u8; RECORD_BYTES] {
     close(&body)
 }
 
+fn encode_floor(floor: Height) -> [u8; RECORD_BYTES] {
+    let mut body = [0; BODY_BYTES];
+    for (to, from) in body.iter_mut().zip([FLOOR_TAG].into_iter().chain(floor.to_be_bytes())) {
+        *to = from;
+    }
+    close(&body)
+}
+
 /// Adds the checksum.
 fn close(body: &[u8; BODY_BYTES]) -> [u8; RECORD_BYTES] {
     let mut record = [0; RECORD_BYTES];
@@ -316,14 +364,22 @@ fn close(body: &[u8; BODY_BYTES]) -> [u8; RECORD_BYTES] {
     record
 }
 
+enum Record {
+    Seal(Key, Sealed),
+    Floor(Height),
+}
+
 /// The record's fields; none if the record is damaged.
-fn decode(record: &[u8]) -> Option<(Key, Sealed)> {
+fn decode(record: &[u8]) -> Option<Record> {
     let (body, _) = record.split_first_chunk::<BODY_BYTES>()?;
     if record != close(body).as_slice() {
         return None;
     }
     let (tag, rest) = body.split_first()?;
     let (height, rest) = rest.split_first_chunk::<8>()?;
+    if *tag == FLOOR_TAG {
+        return Some(Record::Floor(u64::from_be_bytes(*height)));
+    }
     let (round, rest) = rest.split_first_chunk::<4>()?;
     let (has_block, rest) = rest.split_first()?;
     let (block, rest) = rest.split_first_chunk::<32>()?;
@@ -332,11 +388,19 @@ fn decode(record: &[u8]) -> Option<(Key, Sealed)> {
     let key = (u64::from_be_bytes(*height), u32::from_be_bytes(*round), SignedKind::from_tag(*tag)?);
     let block = (*has_block == 1).then(|| BlockHash::from_bytes(*block));
     let pol_round = (*has_pol == 1).then(|| u32::from_be_bytes(*pol_round));
-    Some((key, Sealed { block, pol_round }))
+    Some(Record::Seal(key, Sealed { block, pol_round }))
 }
 
-/// The seals of the highest height and the index of the next record.
-fn parse(path: &Path, identity: &[u8; 32], bytes: &[u8]) -> Result<(BTreeMap<Key, Sealed>, usize), GuardError> {
+/// What counts of a file.
+struct Records {
+    /// Of the highest height only.
+    sealed: BTreeMap<Key, Sealed>,
+    floor: Height,
+    /// Index of the next record to write.
+    next: usize,
+}
+
+fn parse(path: &Path, identity: &[u8; 32], bytes: &[u8]) -> Result<Records, GuardError> {
     let damaged = |index| GuardError::Damaged { path: path.to_owned(), index };
     let (records, []) = bytes.as_chunks::<RECORD_BYTES>() else { return Err(damaged(bytes.len() / RECORD_BYTES)) };
     let (first, rest) = records.split_first().ok_or_else(|| damaged(0))?;
@@ -344,11 +408,13 @@ fn parse(path: &Path, identity: &[u8; 32], bytes: &[u8]) -> Result<(BTreeMap<Key
         let is_head = first.starts_with(MAGIC) && first.first_chunk().is_some_and(|body| close(body) == *first);
         return Err(if is_head { GuardError::OtherKey { path: path.to_owned() } } else { damaged(0) });
     }
-    let mut sealed = BTreeMap::new();
-    let mut next = 1;
+    let (mut sealed, mut floor, mut next) = (BTreeMap::new(), 0, 1);
     for record in rest {
-        let Some((key, value)) = decode(record) else { break };
-        sealed.insert(key, value);
+        match decode(record) {
+            Some(Record::Seal(key, value)) => _ = sealed.insert(key, value),
+            Some(Record::Floor(height)) => floor = height,
+            None => break,
+        }
         next += 1;
     }
     // Behind the first record that does not read there must be nothing: it was the last.
@@ -357,5 +423,5 @@ fn parse(path: &Path, identity: &[u8; 32], bytes: &[u8]) -> Result<(BTreeMap<Key
     }
     let highest = sealed.last_key_value().map_or(0, |((height, _, _), _)| *height);
     let sealed = sealed.split_off(&(highest, 0, SignedKind::Prevote));
-    Ok((sealed, next))
+    Ok(Records { sealed, floor, next })
 }

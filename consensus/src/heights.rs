@@ -1,29 +1,18 @@
 //! How far peers say that they are.
 //!
-//! The engine keeps this to itself, so the codec of its network notes it: each status that a peer sends passes through
-//! it. Nothing that is decided depends on it; what does is what a node says of itself, and when one that does not vote
-//! looks for the next block.
+//! The engine keeps this to itself, so the gate before its network notes it. Nothing that is decided depends on it; what
+//! does is what a node says of itself, and when one that does not vote looks for the next block.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
-use malachite::app::consensus::LivenessMsg;
-use malachite::app::streaming::StreamMessage;
-use malachite::app::types::codec::{Codec, HasEncodedLen};
-use malachite::app::types::core::ValidatorProof;
-use malachite::app::types::sync::{Request, Response, Status};
-use malachite::app::types::{PeerId, SignedConsensusMsg};
+use malachite::app::types::PeerId;
 use runtime::types::Height;
 use tokio::sync::watch;
 
-use crate::codec::{CodecError, WireCodec};
-use crate::context::ChainContext;
-use crate::types::ProposalPart;
-
 /// Peers whose heights are kept; the engine has fewer connections.
-const PEERS_MAX: usize = 256;
+pub const PEERS_MAX: usize = 256;
 /// What a peer that the configuration does not name has said is believed for so long.
 const BELIEVED: Duration = Duration::from_secs(60);
 
@@ -99,17 +88,18 @@ impl PeerHeights {
         while !is_above() && changes.changed().await.is_ok() {}
     }
 
-    fn note(&self, status: &Status<ChainContext>) {
+    /// A peer said itself that it is at `height`.
+    pub(crate) fn note(&self, peer: PeerId, height: Height) {
         let mut peers = self.peers();
-        if !peers.named.is_empty() && !peers.named.contains(&status.peer_id) {
+        if !peers.named.is_empty() && !peers.named.contains(&peer) {
             return;
         }
         let said = &mut peers.said;
-        if said.len() >= PEERS_MAX && !said.contains_key(&status.peer_id) {
+        if said.len() >= PEERS_MAX && !said.contains_key(&peer) {
             let oldest = said.iter().min_by_key(|(_, (_, at))| *at).map(|(peer, _)| *peer);
             oldest.and_then(|peer| said.remove(&peer));
         }
-        said.insert(status.peer_id, (status.tip_height.0, Instant::now()));
+        said.insert(peer, (height, Instant::now()));
         drop(peers);
         self.changed.send_replace(());
     }
@@ -117,66 +107,6 @@ impl PeerHeights {
     fn peers(&self) -> MutexGuard<'_, Peers> {
         // Each change is one insertion or removal.
         self.peers.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// [`WireCodec`] with an ear for statuses.
-#[derive(Clone, Debug)]
-pub struct ListeningCodec {
-    heights: PeerHeights,
-}
-
-impl ListeningCodec {
-    /// Notes statuses in `heights`.
-    pub const fn new(heights: PeerHeights) -> Self {
-        Self { heights }
-    }
-}
-
-impl Codec<Status<ChainContext>> for ListeningCodec {
-    type Error = CodecError;
-
-    fn decode(&self, bytes: Bytes) -> Result<Status<ChainContext>, CodecError> {
-        let status = WireCodec.decode(bytes)?;
-        self.heights.note(&status);
-        Ok(status)
-    }
-
-    fn encode(&self, status: &Status<ChainContext>) -> Result<Bytes, CodecError> {
-        WireCodec.encode(status)
-    }
-}
-
-/// All others are as [`WireCodec`] has them.
-macro_rules! as_wire {
-    ($($message:ty),* $(,)?) => {$(
-        impl Codec<$message> for ListeningCodec {
-            type Error = CodecError;
-
-            fn decode(&self, bytes: Bytes) -> Result<$message, CodecError> {
-                WireCodec.decode(bytes)
-            }
-
-            fn encode(&self, message: &$message) -> Result<Bytes, CodecError> {
-                WireCodec.encode(message)
-            }
-        }
-    )*};
-}
-
-as_wire!(
-    ProposalPart,
-    StreamMessage<ProposalPart>,
-    SignedConsensusMsg<ChainContext>,
-    LivenessMsg<ChainContext>,
-    ValidatorProof<ChainContext>,
-    Request<ChainContext>,
-    Response<ChainContext>,
-);
-
-impl HasEncodedLen<Response<ChainContext>> for ListeningCodec {
-    fn encoded_len(&self, message: &Response<ChainContext>) -> Result<usize, CodecError> {
-        WireCodec.encoded_len(message)
     }
 }
 

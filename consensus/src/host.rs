@@ -7,6 +7,7 @@
 mod decide;
 mod parts;
 mod propose;
+mod stand;
 mod sync;
 
 use std::sync::Arc;
@@ -25,6 +26,7 @@ use crate::config::Timeouts;
 use crate::context::{ChainContext, ConsensusHeight};
 use crate::error::{EndReason, chain};
 use crate::heights::PeerHeights;
+use crate::newcomer::{Stance, Words};
 use crate::signing::ConsensusSigner;
 use crate::stream::{PartStreams, StreamLimits};
 use crate::types::{Address, BlockRef, Validators};
@@ -39,13 +41,28 @@ pub struct Setting {
     pub application: Arc<dyn Application>,
     pub work: Arc<dyn WorkSignal>,
     pub genesis: BlockHash,
+    /// What the engine signs with.
     pub signer: Option<ConsensusSigner>,
+    /// That of a validator that does not know yet what its key has signed, or abstains.
+    pub unknowing: Option<ConsensusSigner>,
     pub network: mpsc::Sender<NetworkMsg<ChainContext>>,
     pub heights: PeerHeights,
+    pub words: Words,
+    pub stance: Stance,
     pub idle: Duration,
     pub timeouts: Timeouts,
     pub part_bytes: u32,
     pub block_bytes_max: u32,
+}
+
+/// What the host has to do next.
+enum Occasion {
+    /// Answer the engine, whose channel may have closed.
+    Asked(Option<AppMsg<ChainContext>>),
+    /// Vote above this height.
+    Sure(Height),
+    /// Begin the next height.
+    Idled,
 }
 
 /// What reaches the host.
@@ -53,6 +70,20 @@ pub struct Inputs {
     pub engine: mpsc::Receiver<AppMsg<ChainContext>>,
     pub alarms: mpsc::Receiver<EndReason>,
     pub stop: watch::Receiver<bool>,
+}
+
+/// Why a host is done.
+pub enum Outcome {
+    /// The engine has ended, or must.
+    Ended(EndReason),
+    /// An engine of another kind must go on: what the node does about voting has changed.
+    Changed,
+}
+
+impl From<EndReason> for Outcome {
+    fn from(reason: EndReason) -> Self {
+        Self::Ended(reason)
+    }
 }
 
 /// The last committed height and who votes on the next.
@@ -78,6 +109,11 @@ impl Head {
         self.height.saturating_add(1)
     }
 
+    /// Who votes on it.
+    pub const fn validators(&self) -> &Validators {
+        &self.validators
+    }
+
     /// Whether nobody but one validator votes on the next height.
     pub fn has_one_validator(&self) -> bool {
         self.validators.count() == 1
@@ -99,11 +135,13 @@ pub struct Host {
     /// Makes the names of streams differ, since the gossip drops what it has seen.
     published: u32,
     ready: Option<oneshot::Sender<()>>,
+    /// The reply to `ConsensusReady` that is held back while this validator is unsure.
+    unbegun: Option<Reply<(ConsensusHeight, HeightParams<ChainContext>)>>,
 }
 
 impl Host {
     /// A host at `head`; `ready` is told when the engine asks for its first height.
-    pub fn new(setting: Setting, head: Head, ready: oneshot::Sender<()>) -> Self {
+    pub fn new(setting: Setting, head: Head, ready: Option<oneshot::Sender<()>>) -> Self {
         let streams = PartStreams::new(StreamLimits::new(setting.block_bytes_max));
         Self {
             setting,
@@ -114,27 +152,37 @@ impl Host {
             committed_at: Instant::now(),
             synced: None,
             published: 0,
-            ready: Some(ready),
+            ready,
+            unbegun: None,
         }
     }
 
     /// Answers until there is a reason to end.
-    pub async fn run(mut self, mut inputs: Inputs) -> EndReason {
+    pub async fn run(mut self, mut inputs: Inputs) -> Outcome {
         loop {
-            let message = tokio::select! {
+            let next = tokio::select! {
                 biased;
                 // A handle that was dropped stops its engine.
-                _ = inputs.stop.wait_for(|stop| *stop) => return EndReason::Stopped,
-                Some(reason) = inputs.alarms.recv() => return self.name(reason),
-                message = inputs.engine.recv() => message,
-                () = self.idle_over() => {
+                _ = inputs.stop.wait_for(|stop| *stop) => return EndReason::Stopped.into(),
+                Some(reason) = inputs.alarms.recv() => return self.name(reason).into(),
+                message = inputs.engine.recv() => Occasion::Asked(message),
+                floor = self.is_sure() => Occasion::Sure(floor),
+                () = self.idle_over() => Occasion::Idled,
+            };
+            let answered = match next {
+                Occasion::Asked(None) => Err(self.last_words(&mut inputs.alarms).await.into()),
+                Occasion::Asked(Some(message)) => self.answer(message).await.map_err(Outcome::from),
+                Occasion::Sure(floor) => self.settle(floor).await,
+                Occasion::Idled => {
                     self.start_next();
-                    continue;
+                    Ok(())
                 }
             };
-            let Some(message) = message else { return self.last_words(&mut inputs.alarms).await };
-            if let Err(reason) = self.answer(message).await {
-                return reason;
+            if let Err(outcome) = answered {
+                return outcome;
+            }
+            if self.has_abstained() {
+                return Outcome::Changed;
             }
         }
     }
@@ -158,7 +206,11 @@ impl Host {
             AppMsg::ProcessSyncedValue { height, round, proposer, value_bytes, reply } => {
                 self.on_synced_value(height.0, round, proposer, value_bytes, reply).await
             }
-            AppMsg::GetDecidedValues { range, reply } => self.on_get_decided(range, reply).await,
+            AppMsg::GetDecidedValues { reply, .. } => {
+                // No request comes as far as this.
+                answered(reply.send(Vec::new()));
+                Ok(())
+            }
             AppMsg::GetHistoryMinHeight { reply } => self.on_min_height(reply).await,
             AppMsg::ExtendVote { reply, .. } => {
                 answered(reply.send(None));

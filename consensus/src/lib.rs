@@ -18,7 +18,8 @@
 //! ```
 //!
 //! Laws, each with a test: a height is decided as soon as there is work and, without any, one idle time after the
-//! last; a signature leaves only after the guard file knows it, and never two for one (height, round, kind); nothing
+//! last; a signature leaves only after the guard file knows it, and never two for one (height, round, kind), though the
+//! folder be lost and the key put on another; blocks that are read for peers hold up no vote; nothing
 //! from the network can take the process down; an application that fails ends the engine with a reason.
 
 mod announcement;
@@ -28,11 +29,15 @@ mod config;
 mod context;
 mod engine;
 mod error;
+mod gate;
 mod guard;
 mod heights;
+mod history;
 mod host;
+mod launch;
 mod log;
 mod metrics;
+mod newcomer;
 mod peers;
 mod signing;
 mod start;
@@ -66,6 +71,7 @@ pub mod formats {
 #[doc(hidden)]
 pub mod assembly {
     pub use crate::engine::{Plan, build, identity, settings};
+    pub use crate::gate::{Listeners, open as open_gate};
     pub use crate::signing::ConsensusVerifier;
     pub use crate::start::start_with;
 }

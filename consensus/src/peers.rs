@@ -1,25 +1,29 @@
 //! Peers that the node hears of while the engine runs.
 
-use std::sync::Arc;
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use malachite::app::engine::network::PersistentPeerError;
 use malachite::app::net::Multiaddr;
 use malachite::app::types::PeerId;
 use malachite::{ConsensusRequestError, NetworkRequest};
 use thiserror::Error;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 
 use crate::engine::{id_of, peer};
 use crate::error::StartError;
-use crate::heights::PeerHeights;
+use crate::heights::{PEERS_MAX, PeerHeights};
 
 /// The peers that the engine stays connected to. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct ConsensusPeers {
-    requests: mpsc::Sender<NetworkRequest>,
+    /// Of the engine that runs.
+    requests: watch::Sender<mpsc::Sender<NetworkRequest>>,
     heights: PeerHeights,
     /// Those of the configuration, which stay whatever is heard.
     named: Arc<[String]>,
+    /// Those that were heard of, for the next engine.
+    heard: Arc<Mutex<BTreeSet<String>>>,
 }
 
 /// Why a peer is not kept.
@@ -35,7 +39,22 @@ pub enum PeerError {
 
 impl ConsensusPeers {
     pub(crate) fn new(requests: mpsc::Sender<NetworkRequest>, heights: PeerHeights, named: &[String]) -> Self {
-        Self { requests, heights, named: named.into() }
+        Self { requests: watch::Sender::new(requests), heights, named: named.into(), heard: Arc::default() }
+    }
+
+    /// Another engine runs, which was told of [`ConsensusPeers::all`].
+    pub(crate) fn turn_to(&self, requests: mpsc::Sender<NetworkRequest>) {
+        self.requests.send_replace(requests);
+    }
+
+    /// The addresses that an engine stays connected to.
+    pub(crate) fn all(&self) -> Vec<String> {
+        self.named.iter().cloned().chain(self.heard(|heard| heard.iter().cloned().collect::<Vec<_>>())).collect()
+    }
+
+    fn heard<T>(&self, change: impl FnOnce(&mut BTreeSet<String>) -> T) -> T {
+        // Each change is one insertion or removal.
+        change(&mut self.heard.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     fn is_named(&self, address: &str) -> bool {
@@ -52,7 +71,9 @@ impl ConsensusPeers {
         if self.is_named(address.to_string().as_str()) {
             return Ok(());
         }
-        done(NetworkRequest::add_persistent_peer(&self.requests, address).await)
+        self.heard(|heard| heard.len() < PEERS_MAX && heard.insert(address.to_string()));
+        let requests = self.requests.borrow().clone();
+        done(NetworkRequest::add_persistent_peer(&requests, address).await)
     }
 
     /// Looks for the peer there no more.
@@ -64,7 +85,9 @@ impl ConsensusPeers {
         if self.is_named(address.to_string().as_str()) {
             return Ok(());
         }
-        done(NetworkRequest::remove_persistent_peer(&self.requests, address).await)
+        self.heard(|heard| heard.remove(&address.to_string()));
+        let requests = self.requests.borrow().clone();
+        done(NetworkRequest::remove_persistent_peer(&requests, address).await)
     }
 }
 

@@ -1,7 +1,7 @@
 //! Signs and checks votes, proposals, part manifests and proofs of validator.
 
 use std::path::Path;
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use async_trait::async_trait;
 use fail::fail_point;
@@ -14,7 +14,7 @@ use runtime::types::{BlockHash, Height};
 use crate::config::ValidatorKey;
 use crate::context::{ChainContext, Sr25519};
 use crate::error::{GuardError, chain};
-use crate::guard::{Guard, Sealed, SignedKind};
+use crate::guard::{Guard, Sealed, SignedKind, UNKNOWN};
 use crate::types::{PartManifest, Proposal, Vote};
 
 /// Signs with one validator's key. Votes and proposals pass the guard file first, and it is synced before a signature
@@ -28,16 +28,34 @@ pub struct ConsensusSigner {
 }
 
 impl ConsensusSigner {
-    /// Opens the guard file at `path` for this key.
+    /// Opens the guard file at `path` for this key, or makes it for a key that has signed nothing.
     ///
     /// # Errors
     /// [`GuardError`] if it cannot be used.
     pub fn open(genesis: BlockHash, validator: ValidatorKey, path: &Path) -> Result<Self, GuardError> {
+        Self::open_by(genesis, validator, path, Guard::open)
+    }
+
+    /// As [`ConsensusSigner::open`], but if there is no file, it signs nothing until [`ConsensusSigner::set_floor`] says
+    /// from where on.
+    ///
+    /// # Errors
+    /// As [`ConsensusSigner::open`].
+    pub fn open_unknowing(genesis: BlockHash, validator: ValidatorKey, path: &Path) -> Result<Self, GuardError> {
+        Self::open_by(genesis, validator, path, Guard::open_unknowing)
+    }
+
+    fn open_by(
+        genesis: BlockHash,
+        validator: ValidatorKey,
+        path: &Path,
+        open: impl FnOnce(&Path, [u8; 32]) -> Result<Guard, GuardError>,
+    ) -> Result<Self, GuardError> {
         let mut identity = blake3::Hasher::new_derive_key("piecewise guard file v1");
         identity.update(genesis.as_ref());
         identity.update(validator.account.as_ref());
         identity.update(validator.key.public_key().as_ref());
-        let guard = Guard::open(path, *identity.finalize().as_bytes())?;
+        let guard = open(path, *identity.finalize().as_bytes())?;
         Ok(Self { genesis, validator, guard: Arc::new(Mutex::new(guard)), refusal: Arc::default() })
     }
 
@@ -45,6 +63,21 @@ impl ConsensusSigner {
     #[must_use]
     pub fn highest(&self) -> Option<Height> {
         self.guard.lock().ok()?.highest()
+    }
+
+    /// The height up to which nothing is signed; all of them if a thread that signed panicked.
+    #[must_use]
+    pub fn floor(&self) -> Height {
+        self.guard.lock().map_or(UNKNOWN, |guard| guard.floor())
+    }
+
+    /// Signs nothing up to this height, and what is above it from now on. Syncs a file.
+    ///
+    /// # Errors
+    /// [`GuardError`] if that cannot be written down.
+    pub fn set_floor(&self, floor: Height) -> Result<(), GuardError> {
+        // A thread that panicked while it signed has ended the engine.
+        self.guard.lock().unwrap_or_else(PoisonError::into_inner).set_floor(floor)
     }
 
     /// The account that votes.

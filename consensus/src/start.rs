@@ -1,16 +1,14 @@
-//! Starts the engine and the host, and sees to it that their end is noticed.
+//! Starts to agree: what must hold before there is an engine.
 
-use std::fs::{File, TryLockError};
 use std::future::Future;
-use std::net::TcpListener;
+use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
 use malachite::{Channels, EngineHandle};
 use runtime::crypto::PeerKey;
 use runtime::types::{BlockHash, Height};
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{oneshot, watch};
 
 use crate::application::{Application, WorkSignal};
 use crate::config::{ConsensusConfig, ValidatorKey, peer_key};
@@ -18,7 +16,8 @@ use crate::context::ChainContext;
 use crate::engine::{self, Plan};
 use crate::error::{EndReason, GuardError, StartError, chain};
 use crate::heights::PeerHeights;
-use crate::host::{Head, Host, Inputs, Setting};
+use crate::host::Head;
+use crate::launch::Launcher;
 use crate::log;
 use crate::peers::ConsensusPeers;
 use crate::signing::ConsensusSigner;
@@ -27,13 +26,6 @@ use crate::signing::ConsensusSigner;
 const LOG_FILE: &str = "consensus.wal";
 /// The signer's guard file, in the data folder.
 const GUARD_FILE: &str = "signed.guard";
-/// Each source of alarms sends one or two.
-const ALARMS: usize = 8;
-/// An engine that is stopped ends within milliseconds, one that hangs on purpose never does.
-const STOP_WITHIN: Duration = Duration::from_secs(5);
-/// How often a stopped engine's log is looked at until its thread has let go of it, and for how long between.
-const RELEASE_TRIES: u32 = 500;
-const RELEASE_PAUSE: Duration = Duration::from_millis(2);
 
 /// A running engine. Dropping it stops the engine.
 #[derive(Debug)]
@@ -93,7 +85,8 @@ pub async fn start(
     start_with(application, work, config, engine::build).await
 }
 
-/// [`start`], with the engine's actors put together by the caller: tests build some that misbehave.
+/// [`start`], with the engine's actors put together by the caller: tests build some that misbehave. They are put together
+/// again if what the node does about voting changes.
 ///
 /// # Errors
 /// As [`start`].
@@ -101,15 +94,15 @@ pub async fn start_with<Built>(
     application: Arc<dyn Application>,
     work: Arc<dyn WorkSignal>,
     config: ConsensusConfig,
-    build: impl FnOnce(Plan) -> Built,
+    build: impl Fn(Plan) -> Built + Send + Sync + 'static,
 ) -> Result<ConsensusHandle, StartError>
 where
-    Built: Future<Output = Result<(Channels<ChainContext>, EngineHandle), StartError>>,
+    Built: Future<Output = Result<(Channels<ChainContext>, EngineHandle), StartError>> + Send + 'static,
 {
     config.validate()?;
     let folder = &config.data_dir;
     std::fs::create_dir_all(folder).map_err(|source| StartError::Folder { path: folder.clone(), source })?;
-    probe(&config)?;
+    probe(config.listen)?;
     let (genesis, head) = read(&application).await?;
     let signer = match &config.validator {
         Some(validator) => Some(open_signer(validator, genesis, &head, &config)?),
@@ -120,53 +113,31 @@ where
     }
     mend_log(&folder.join(LOG_FILE), head.has_one_validator()).await;
     let heights = PeerHeights::new(engine::named_peers(&config)?);
-    let log = folder.join(LOG_FILE);
-    let plan =
-        Plan { config: config.clone(), genesis, signer: signer.clone(), log: log.clone(), heights: heights.clone() };
-    let (channels, engine) = build(plan).await?;
-
-    let (alarm, alarms) = mpsc::channel(ALARMS);
-    let watcher = tokio::spawn(engine::watch(channels.events, alarm.clone(), engine::quiet(&config)));
     let (stop, stopped) = watch::channel(false);
     let (ready, mut is_ready) = oneshot::channel();
     let (end, ended) = watch::channel(None);
-    let setting = Setting {
-        application,
-        work,
-        genesis,
-        signer,
-        network: channels.network,
-        heights: heights.clone(),
-        idle: config.idle,
-        timeouts: config.timeouts,
-        part_bytes: config.part_bytes,
-        block_bytes_max: config.block_bytes_max,
-    };
-    let inputs = Inputs { engine: channels.consensus, alarms, stop: stopped };
-    let host = Host::new(setting, head, ready);
-    tokio::spawn(async move {
-        let reason = supervise(host, inputs, engine, alarm).await;
-        watcher.abort();
-        released(&log).await;
-        end.send_replace(Some(reason));
-    });
-
-    let peers = ConsensusPeers::new(channels.net_requests, heights.clone(), &config.peers);
-    let handle = ConsensusHandle { stop, ended, peer_key: peer_key(&config.network_secret), heights, peers };
+    let log = folder.join(LOG_FILE);
+    let mut launcher =
+        Launcher { application, work, config, genesis, signer, log, heights, stop: stopped, build, launched: 0 };
+    let (running, requests) = launcher.launch(head, None, Some(ready)).await?;
+    let Launcher { config, heights, .. } = &launcher;
+    let peers = ConsensusPeers::new(requests, heights.clone(), &config.peers);
+    let (peer_key, ready_within) = (peer_key(&config.network_secret), config.ready_within);
+    let handle = ConsensusHandle { stop, ended, peer_key, heights: heights.clone(), peers: peers.clone() };
+    tokio::spawn(async move { end.send_replace(Some(launcher.run(running, peers).await)) });
     tokio::select! {
         biased;
         Ok(()) = &mut is_ready => Ok(handle),
         reason = handle.ended() => Err(StartError::Ended(reason)),
-        () = tokio::time::sleep(config.ready_within) => {
+        () = tokio::time::sleep(ready_within) => {
             handle.stop().await;
-            Err(StartError::NotReady(config.ready_within))
+            Err(StartError::NotReady(ready_within))
         }
     }
 }
 
 /// The engine only logs that an address is taken, and then waits for ever.
-fn probe(config: &ConsensusConfig) -> Result<(), StartError> {
-    let address = config.listen;
+pub fn probe(address: SocketAddr) -> Result<(), StartError> {
     TcpListener::bind(address).map(drop).map_err(|source| StartError::Listen { address, source })
 }
 
@@ -178,11 +149,18 @@ fn open_signer(
     config: &ConsensusConfig,
 ) -> Result<ConsensusSigner, GuardError> {
     let path = config.data_dir.join(GUARD_FILE);
-    let open = || ConsensusSigner::open(genesis, validator.clone(), &path);
     if !config.new_guard {
         check_guard(&path, &config.data_dir.join(LOG_FILE), head.height())?;
-        return open();
+        return ConsensusSigner::open_unknowing(genesis, validator.clone(), &path);
     }
+    let open = || {
+        let signer = ConsensusSigner::open(genesis, validator.clone(), &path)?;
+        if signer.floor() > 0 {
+            signer.set_floor(0)?;
+            tracing::warn!("this validator votes at once, as --new-guard says");
+        }
+        Ok(signer)
+    };
     match open() {
         Err(error @ GuardError::Damaged { .. }) => {
             let kept = path.with_extension("guard.damaged");
@@ -231,7 +209,8 @@ fn check_blocks(head: &Head, signed: Height) -> Result<(), StartError> {
     Ok(())
 }
 
-async fn read(application: &Arc<dyn Application>) -> Result<(BlockHash, Head), StartError> {
+/// What the application says of the chain.
+pub async fn read(application: &Arc<dyn Application>) -> Result<(BlockHash, Head), StartError> {
     let application = Arc::clone(application);
     let read = tokio::task::spawn_blocking(move || Ok((application.genesis(), application.head()?)));
     let (genesis, info) = match read.await {
@@ -241,42 +220,4 @@ async fn read(application: &Arc<dyn Application>) -> Result<(BlockHash, Head), S
     let height: Height = info.height.saturating_add(1);
     let head = Head::new(info).map_err(|source| StartError::Validators { height, source })?;
     Ok((genesis, head))
-}
-
-/// Waits until the log's thread, which outlives its actor by a moment, has unlocked the log: only then can the
-/// engine be started again on the same folder.
-async fn released(log: &Path) {
-    for _ in 0..RELEASE_TRIES {
-        // No file, no lock; a file that cannot be opened will be complained about by who starts next.
-        if !File::open(log).is_ok_and(|file| matches!(file.try_lock(), Err(TryLockError::WouldBlock))) {
-            return;
-        }
-        tokio::time::sleep(RELEASE_PAUSE).await;
-    }
-    tracing::warn!(log = %log.display(), "the consensus log is still locked");
-}
-
-/// Runs the host to its end, and then the engine to its own.
-async fn supervise(host: Host, inputs: Inputs, engine: EngineHandle, alarm: mpsc::Sender<EndReason>) -> EndReason {
-    let EngineHandle { actor, handle } = engine;
-    let mut running = tokio::spawn(async move {
-        let why = match handle.await {
-            Ok(()) => "its supervisor stopped; the log above says more".to_owned(),
-            Err(error) => error.to_string(),
-        };
-        // The host may have ended first; then nobody asks.
-        let _ = alarm.send(EndReason::Engine { why }).await;
-    });
-    let reason = host.run(inputs).await;
-    match &reason {
-        EndReason::Stopped => tracing::info!("consensus stopped"),
-        reason => tracing::error!(%reason, "consensus ended"),
-    }
-    actor.stop(Some(reason.to_string()));
-    if tokio::time::timeout(STOP_WITHIN, &mut running).await.is_err() {
-        tracing::warn!("the consensus engine hangs; it is abandoned");
-        actor.kill();
-        running.abort();
-    }
-    reason
 }

@@ -33,6 +33,7 @@ impl Host {
             let why = format!("its head is at {} after committing {height}", self.head.height);
             return Err(EndReason::Application { during: "commit", why });
         }
+        self.setting.words.decided(height);
         self.streams.drop_through(height);
         self.undelivered.clear();
         tracing::debug!(height, round, %hash, "height decided");

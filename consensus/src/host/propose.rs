@@ -14,6 +14,7 @@ use super::{Host, answered, proposed};
 use crate::application::Candidate;
 use crate::context::{ChainContext, ConsensusHeight};
 use crate::error::EndReason;
+use crate::newcomer::Stance;
 use crate::stream;
 use crate::types::{BlockRef, PartManifest};
 
@@ -23,12 +24,17 @@ impl Host {
         &mut self,
         reply: Reply<(ConsensusHeight, HeightParams<ChainContext>)>,
     ) -> Result<(), EndReason> {
-        let height = self.head.next();
-        tracing::info!(height, "consensus ready");
-        answered(reply.send((ConsensusHeight(height), self.height_params())));
         if let Some(ready) = self.ready.take() {
             answered(ready.send(()));
         }
+        if self.setting.stance == Stance::Unsure {
+            tracing::info!("this validator's folder is new: before it votes, it hears how far others are");
+            self.unbegun = Some(reply);
+            return Ok(());
+        }
+        let height = self.head.next();
+        tracing::info!(height, "consensus ready");
+        answered(reply.send((ConsensusHeight(height), self.height_params())));
         Ok(())
     }
 

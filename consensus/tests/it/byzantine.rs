@@ -3,6 +3,7 @@
 mod locks;
 mod poison;
 mod proposals;
+mod restored;
 mod rogue;
 mod strangers;
 mod tap;
@@ -40,7 +41,9 @@ struct Stage {
 impl Stage {
     fn new() -> Self {
         println!("seed {SEED:#x}");
-        let network = Network::new(IDLE);
+        let mut network = Network::new(IDLE);
+        // Their keys have signed nothing, and some of them say nothing of themselves.
+        network.configs.iter_mut().for_each(|config| config.new_guard = true);
         let taps = network.chains.iter().map(|_| Arc::default()).collect();
         let behind = network.chains.iter().map(|_| None).collect();
         Self { network, taps, behind }
@@ -53,7 +56,7 @@ impl Stage {
     async fn honest(&mut self, index: usize) {
         let (chain, config) = (self.network.chains[index].clone(), self.network.configs[index].clone());
         let tap = Arc::clone(&self.taps[index]);
-        let build = |plan| tap::honest(plan, tap);
+        let build = move |plan| tap::honest(plan, Arc::clone(&tap));
         let engine = soon(consensus::assembly::start_with(chain.clone(), chain, config, build)).await.unwrap();
         self.network.engines[index] = Some(engine);
     }
@@ -62,7 +65,8 @@ impl Stage {
         let (chain, config) = (self.network.chains[index].clone(), self.network.configs[index].clone());
         let tap = Arc::clone(&self.taps[index]);
         let (found, behind) = (watch::Sender::new(None), &mut self.behind[index]);
-        let build = |plan| rogue::build(plan, rogue, tap, found.clone());
+        let finder = found.clone();
+        let build = move |plan| rogue::build(plan, rogue.clone(), Arc::clone(&tap), finder.clone());
         let engine = soon(consensus::assembly::start_with(chain.clone(), chain, config, build)).await.unwrap();
         *behind = found.borrow().clone();
         self.network.engines[index] = Some(engine);

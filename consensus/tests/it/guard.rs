@@ -145,3 +145,43 @@ fn the_file_of_another_key_is_refused() {
     Guard::open(&path, KEY).unwrap();
     assert!(matches!(Guard::open(&path, [2; 32]), Err(GuardError::OtherKey { .. })));
 }
+
+#[test]
+fn who_does_not_know_what_its_key_signed_signs_nothing_up_to_its_floor_even_after_reopening() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("guard");
+    let mut guard = Guard::open_unknowing(&path, KEY).unwrap();
+    let refused = |guard: &mut Guard, at: u64| {
+        let error = guard.seal(at, 0, SignedKind::Prevote, NOTHING).unwrap_err();
+        assert!(matches!(error, GuardError::Unknowing { height, .. } if height == at), "{error}");
+    };
+    for _ in 0..2 {
+        for height in [0, 1, 100, u64::MAX] {
+            refused(&mut guard, height);
+        }
+        guard = Guard::open(&path, KEY).unwrap();
+    }
+    guard.set_floor(7).unwrap();
+    for _ in 0..2 {
+        refused(&mut guard, 7);
+        guard = Guard::open_unknowing(&path, KEY).unwrap();
+        assert_eq!((guard.floor(), guard.highest()), (7, None));
+    }
+    // Also where the file was written anew since.
+    for height in 8..1500 {
+        guard.seal(height, 0, SignedKind::Prevote, block(1)).unwrap();
+    }
+    let mut guard = Guard::open_unknowing(&path, KEY).unwrap();
+    refused(&mut guard, 7);
+    assert!(matches!(guard.seal(8, 0, SignedKind::Prevote, NOTHING), Err(GuardError::Past { .. })));
+}
+
+#[test]
+fn a_file_that_is_there_is_not_made_to_know_less() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("guard");
+    Guard::open(&path, KEY).unwrap();
+    let mut guard = Guard::open_unknowing(&path, KEY).unwrap();
+    assert_eq!(guard.floor(), 0);
+    guard.seal(1, 0, SignedKind::Prevote, NOTHING).unwrap();
+}

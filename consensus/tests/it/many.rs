@@ -95,3 +95,35 @@ async fn a_node_without_a_key_that_nobody_named_follows_and_knows_how_far_others
     network.stop().await;
     network.agree(&[0, 1, 2, 3], behind);
 }
+
+/// As many as read at the same time.
+const READERS: usize = 2;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn heights_go_on_while_peers_wait_for_blocks_that_cannot_be_read() {
+    let mut network = Network::new(Duration::from_millis(200));
+    network.follows(3);
+    for index in 0..3 {
+        network.start(index).await;
+    }
+    network.chains[0].reaches(40).await;
+    for chain in &network.chains[..3] {
+        chain.slow_down(true);
+    }
+    network.start(3).await;
+    // Whomever it asks first, and the rest once the first does not answer in time.
+    let asked =
+        futures::future::select_all(network.chains[..3].iter().map(|chain| Box::pin(chain.is_read_by(READERS))));
+    let (_, asked, _) = asked.await;
+    let before = network.chains[asked].height();
+    for chain in &network.chains[..3] {
+        chain.reaches(before + 20).await;
+    }
+    assert_eq!(network.chains[3].height(), 0);
+    for chain in &network.chains[..3] {
+        chain.slow_down(false);
+    }
+    network.chains[3].reaches(before + 20).await;
+    network.stop().await;
+    network.agree(&[0, 1, 2, 3], before + 20);
+}

@@ -55,6 +55,10 @@ pub struct TestChain {
     store: Mutex<Store>,
     height: watch::Sender<Height>,
     work: watch::Sender<usize>,
+    /// Whether decided blocks cannot be read now.
+    is_slow: watch::Sender<bool>,
+    /// Threads that wait for them.
+    reads: watch::Sender<usize>,
 }
 
 pub fn key(index: u8) -> KeyPair {
@@ -89,7 +93,19 @@ impl TestChain {
             store: Mutex::default(),
             height: watch::Sender::new(0),
             work: watch::Sender::new(0),
+            is_slow: watch::Sender::new(false),
+            reads: watch::Sender::new(0),
         })
+    }
+
+    /// Whether whoever reads decided blocks has to wait from now on.
+    pub fn slow_down(&self, is_slow: bool) {
+        self.is_slow.send_replace(is_slow);
+    }
+
+    /// Waits until so many wait for decided blocks.
+    pub async fn is_read_by(&self, count: usize) {
+        soon(self.reads.subscribe().wait_for(|reads| *reads == count)).await.unwrap();
     }
 
     fn store(&self) -> MutexGuard<'_, Store> {
@@ -290,6 +306,9 @@ impl Application for TestChain {
     }
 
     fn decided(&self, height: Height) -> Result<Option<(Bytes, CommitCertificate)>, ApplicationError> {
+        self.reads.send_modify(|reads| *reads += 1);
+        futures::executor::block_on(self.is_slow.subscribe().wait_for(|is_slow| !is_slow)).unwrap();
+        self.reads.send_modify(|reads| *reads -= 1);
         let store = self.store();
         let index = usize::try_from(height).unwrap().checked_sub(1);
         let found = index.and_then(|index| store.decided.get(index));

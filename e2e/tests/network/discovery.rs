@@ -88,6 +88,8 @@ async fn validators_that_know_a_boot_node_alone_agree_and_others_follow_them() {
     let late = world.add(Part::Full);
     world.start_with(late, &["--bootnodes", &boot_node]);
     world.are_recorded(&[0, 1, 2, 3]);
+    let head = world.head(0).await;
+    world.reaches(late, head).await;
     let receipt = world.submit(late, b"agreed on").await;
     assert_eq!(world.retrieve(late, &receipt["fileId"]).await, b"agreed on");
 

@@ -3,6 +3,7 @@
 
 mod peers;
 mod ports;
+mod sync;
 mod transactions;
 
 use e2e::bytes;

@@ -9,6 +9,7 @@ mod hostile;
 mod intruders;
 mod namespaces;
 mod popular;
+mod restored;
 mod router;
 mod strangers;
 mod sync;

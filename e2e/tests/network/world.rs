@@ -94,6 +94,11 @@ impl World {
         dying.into_iter().for_each(drop);
     }
 
+    /// Everything that a node has said since its folder was made.
+    pub fn log(&self, index: usize) -> String {
+        std::fs::read_to_string(self.cluster.members()[index].base.join("node.log")).unwrap()
+    }
+
     pub async fn head(&mut self, index: usize) -> u64 {
         self.node(index).ok("chain_getHeader", json!([])).await.unwrap()["height"].as_u64().unwrap()
     }

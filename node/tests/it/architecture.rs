@@ -36,6 +36,7 @@ const DOORS: &[(&str, &[&str])] = &[
     ("libp2p", &["dsn"]),
     ("libp2p-*", &["dsn"]),
     ("arc-malachitebft-*", &["consensus"]),
+    ("ractor", &["consensus"]),
     ("jsonrpsee", &["rpc"]),
     ("jsonrpsee-*", &["rpc"]),
     ("axum", &["rpc"]),

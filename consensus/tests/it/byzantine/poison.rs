@@ -6,15 +6,18 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use bytes::Bytes;
 use consensus::formats::app::consensus::LivenessMsg;
 use consensus::formats::app::streaming::StreamMessage;
+use consensus::formats::app::types::PeerId;
 use consensus::formats::app::types::SignedConsensusMsg;
 use consensus::formats::app::types::codec::{Codec, HasEncodedLen};
 use consensus::formats::app::types::core::ValidatorProof;
 use consensus::formats::app::types::sync::{Request, Response, Status};
-use consensus::formats::{ChainContext, CodecError, ProposalPart, WireCodec, limits};
+use consensus::formats::{ChainContext, CodecError, ConsensusHeight, ProposalPart, WireCodec, limits};
+use consensus::peer_key;
 use runtime::crypto::Signature;
 
 use super::rogue::Rogue;
 use super::{SEED, Stage};
+use crate::support::soon;
 
 /// Ways to spoil a message.
 const WAYS: usize = 4;
@@ -23,6 +26,8 @@ const WAYS: usize = 4;
 #[derive(Clone, Default)]
 pub struct Poison {
     spoils: bool,
+    /// Those in whose names it says in turn that they are as far as can be.
+    pub poses_as: Vec<PeerId>,
     /// Messages spoiled, by kind.
     votes: Arc<AtomicUsize>,
     parts: Arc<AtomicUsize>,
@@ -77,10 +82,27 @@ poisoned!(
     SignedConsensusMsg<ChainContext>, votes, limits::CONSENSUS_MESSAGE_BYTES;
     LivenessMsg<ChainContext>, others, limits::LIVENESS_BYTES;
     ValidatorProof<ChainContext>, others, limits::VALIDATOR_PROOF_BYTES;
-    Status<ChainContext>, others, limits::STATUS_BYTES;
     Request<ChainContext>, others, limits::REQUEST_BYTES;
     Response<ChainContext>, others, limits::STREAM_MESSAGE_BYTES;
 );
+
+impl Codec<Status<ChainContext>> for Poison {
+    type Error = CodecError;
+
+    fn decode(&self, bytes: Bytes) -> Result<Status<ChainContext>, CodecError> {
+        WireCodec.decode(bytes)
+    }
+
+    fn encode(&self, status: &Status<ChainContext>) -> Result<Bytes, CodecError> {
+        let mut status = status.clone();
+        if !self.poses_as.is_empty() {
+            let turn = self.others.fetch_add(1, Ordering::SeqCst) % self.poses_as.len();
+            status.peer_id = self.poses_as[turn];
+            status.tip_height = ConsensusHeight(u64::MAX);
+        }
+        Ok(self.spoil(WireCodec.encode(&status)?, &self.others, limits::STATUS_BYTES))
+    }
+}
 
 impl HasEncodedLen<Response<ChainContext>> for Poison {
     fn encoded_len(&self, message: &Response<ChainContext>) -> Result<usize, CodecError> {
@@ -102,6 +124,23 @@ async fn messages_that_do_not_decode_stop_nobody() {
     }
     assert!(poison.votes.load(Ordering::SeqCst) >= WAYS, "{poison:?}");
     stage.end(8).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn nobody_says_in_anothers_name_how_far_that_one_is() {
+    let mut stage = Stage::new();
+    let id = |index: usize| peer_key(&stage.network.configs[index].network_secret).to_string().parse().unwrap();
+    // More than the liars that a node allows for.
+    let poison = Poison { poses_as: vec![id(0), id(1), id(2)], ..Poison::default() };
+    stage.rogue(3, Rogue { poison: poison.clone(), ..Rogue::new() }).await;
+    stage.others(&[3]).await;
+    let mut said = stage.network.engines[0].as_ref().unwrap().peer_heights().watch();
+    while poison.others.load(Ordering::SeqCst) < 30 {
+        soon(said.changed()).await.unwrap();
+        let best = stage.network.engines[0].as_ref().unwrap().peer_heights().best();
+        assert!(best < Some(1_000_000), "{best:?}");
+    }
+    stage.end(3).await;
 }
 
 impl std::fmt::Debug for Poison {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use consensus::assembly::{ConsensusVerifier, Plan, identity, settings};
+use consensus::assembly::{ConsensusVerifier, Plan, identity, open_gate, settings};
 use consensus::formats::{
     Address, BlockRef, ChainContext, ConsensusSigner, Proposal, ProposalPart, Signer, Verifier, Vote, WireCodec,
 };
@@ -91,7 +91,7 @@ pub async fn build(
         Some(Box::new(|block: &BlockRef| BlockRef(another(Some(&block.0))))),
         Some(Box::new(another)),
     );
-    let proxy = proxy.await.unwrap();
+    let proxy = open_gate(proxy.await.unwrap(), plan.listeners.clone()).await?;
 
     let signer = signer(&rogue, guarded, &forger);
     let listener = Listener { verifier: ConsensusVerifier::new(plan.genesis), amnesia: forger.amnesia };
