@@ -82,7 +82,6 @@ struct Inner {
     service: Arc<OnceLock<PieceService>>,
     permits: Permits,
     timeouts: Timeouts,
-    judged: Judged,
     passes: Passes,
     neighbours: Option<Neighbours>,
     reads: ReadCounters,
@@ -143,11 +142,10 @@ impl Peer {
         }
         let (permits, timeouts) = (Permits::new(config.limits.streams_per_peer), config.timeouts);
         let key = PeerKey::from_bytes(key);
-        let (judged, passes, reads) = (Judged::new(), Passes::new(), ReadCounters::default());
+        let (passes, reads) = (Passes::new(), ReadCounters::default());
         #[rustfmt::skip]
         let inner = Inner {
-            key, id, names, commands, status, shared, serving, service, permits, timeouts, judged, passes, neighbours, reads,
-            ended,
+            key, id, names, commands, status, shared, serving, service, permits, timeouts, passes, neighbours, reads, ended,
         };
         let peer = Self { inner: Arc::new(inner) };
         peer.wait_until_listening(&config.listen).await?;
@@ -189,9 +187,9 @@ impl Peer {
         self.inner.timeouts
     }
 
-    /// What it has seen of other peers.
+    /// What it has seen of other peers, over restarts if it has a file of known peers.
     pub fn judged(&self) -> &Judged {
-        &self.inner.judged
+        &self.inner.shared.judged
     }
 
     /// What it has read, by where it came from.

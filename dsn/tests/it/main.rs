@@ -17,6 +17,7 @@ mod pages;
 mod proxy;
 mod quotas;
 mod reach;
+mod remembering;
 mod scrub;
 mod sharing;
 mod spec;

@@ -9,6 +9,7 @@ mod hostile;
 mod intruders;
 mod namespaces;
 mod popular;
+mod scores;
 mod strangers;
 mod sync;
 mod testnet;
