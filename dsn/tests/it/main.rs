@@ -20,6 +20,7 @@ mod reach;
 mod remembering;
 mod scrub;
 mod sharing;
+mod siege;
 mod spec;
 mod stores;
 mod support;
