@@ -5,6 +5,10 @@
 //! lies is banned for a time, which doubles each time. A ban means to be asked last, not never: every byte and every
 //! promise is checked anyway, and a file is worth more than a grudge.
 
+mod saved;
+
+pub(crate) use saved::SavedScore;
+
 use runtime::crypto::PeerKey;
 use std::collections::HashMap;
 use std::time::Duration;
@@ -122,11 +126,14 @@ impl Record {
     }
 }
 
-/// What is known about peers. Times count from any moment, the same for all calls.
+/// What is known about peers. Times count from any moment, the same for all calls, and long before what is
+/// [restored](Self::restore).
 #[derive(Debug, Default)]
 pub struct Scores {
     records: HashMap<PeerKey, Record>,
     counts: FaultCounts,
+    /// Whether what is written down of them is out of date.
+    changed: bool,
 }
 
 impl Scores {
@@ -134,6 +141,7 @@ impl Scores {
     pub fn note(&mut self, peer: PeerKey, deed: Deed, now: Duration) -> Option<Duration> {
         self.make_room(&peer, now);
         let record = self.records.entry(peer).or_default();
+        let was_blamed = record.is_blamed(now);
         record.loss = record.loss(now);
         record.seen = now;
         match deed {
@@ -149,12 +157,12 @@ impl Scores {
         if matches!(deed, Deed::Slow | Deed::Failed | Deed::Lied) {
             record.loss = (record.loss + FAULT_COST).min(SCORE_MAX.into());
         }
+        self.changed |= was_blamed || record.is_blamed(now);
         if deed != Deed::Lied {
             return None;
         }
-        let ban = BAN_FIRST.saturating_mul(2_u32.saturating_pow(record.lies)).min(BAN_MAX);
+        record.banned_until = Some(now.saturating_add(saved::ban(record.lies)));
         record.lies = record.lies.saturating_add(1);
-        record.banned_until = Some(now.saturating_add(ban));
         record.banned_until
     }
 

@@ -15,9 +15,10 @@ use bytes::Bytes;
 use futures::StreamExt as _;
 use libp2p::swarm::dial_opts::{DialOpts, PeerCondition};
 use libp2p::swarm::{ConnectionId, DialError, SwarmEvent};
-use libp2p::{Multiaddr, PeerId, Swarm, ping};
+use libp2p::{Multiaddr, PeerId, Swarm, noise, ping};
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::io;
 use std::sync::{Arc, OnceLock};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
@@ -30,8 +31,8 @@ const PING_FAILURES_MAX: u32 = 3;
 /// What handles ask of the actor.
 #[derive(Debug)]
 pub(super) enum Command {
-    /// A stream to a peer, on a connection that is there or is made now.
-    Open { peer: PeerId, addresses: Vec<Multiaddr>, wanted: WantedStream },
+    /// A stream to a peer, on a connection that is there or is made now; `again` if the last one broke off.
+    Open { peer: PeerId, addresses: Vec<Multiaddr>, wanted: WantedStream, again: bool },
     /// A stream from a peer of this process, perhaps from this one itself.
     Meet { from: PeerId, protocol: Protocol, stream: Near },
     /// A message of this node for all that listen.
@@ -65,7 +66,7 @@ impl Actor {
                 event = self.swarm.select_next_some() => self.on_swarm(event),
                 wake = self.network.wake() => self.network.on_wake(&mut self.swarm, wake),
                 command = self.commands.recv() => match command {
-                    Some(Command::Open { peer, addresses, wanted }) => self.open(peer, addresses, wanted),
+                    Some(Command::Open { peer, addresses, wanted, again }) => self.open(peer, addresses, wanted, again),
                     Some(Command::Meet { from, protocol, stream }) => self.serve(from, protocol, Way::Near(stream)),
                     Some(Command::Gossip { kind, message, reply }) => {
                         drop(reply.send(self.network.send(&mut self.swarm, kind, message)));
@@ -126,7 +127,7 @@ impl Actor {
         of_peer(&address, self.swarm.local_peer_id()).unwrap_or(address)
     }
 
-    fn open(&mut self, peer: PeerId, addresses: Vec<Multiaddr>, wanted: WantedStream) {
+    fn open(&mut self, peer: PeerId, addresses: Vec<Multiaddr>, wanted: WantedStream, again: bool) {
         if let Some(reason) = self.network.refusal(&peer) {
             return drop(wanted.reply.send(Err(OpenError::Refused { reason })));
         }
@@ -144,7 +145,9 @@ impl Actor {
                 self.network.asked(peer, &addresses);
                 let addresses = self.network.ways_to(&peer, addresses);
                 // Always: whether it is connected or being dialed for a stream was just seen here.
-                let dial = DialOpts::peer_id(peer).condition(PeerCondition::Always).addresses(addresses).build();
+                let dial = DialOpts::peer_id(peer).condition(PeerCondition::Always).addresses(addresses);
+                // From the port that it listens on, it would be the same connection, which may not have ended yet.
+                let dial = if again { dial.allocate_new_port().build() } else { dial.build() };
                 let connection = dial.connection_id();
                 vacant.insert((connection, vec![wanted]));
                 // The swarm tells of what protocols dial by themselves, and not of this.
@@ -173,7 +176,7 @@ impl Actor {
                 let error = match error {
                     // Our own limit of connections says nothing about the peer.
                     DialError::Denied { .. } => OpenError::Busy,
-                    error => OpenError::Dial { reason: short(error) },
+                    error => OpenError::Dial { reason: short(error), try_again: is_passing(error) },
                 };
                 drop(wanted.reply.send(Err(error)));
             }
@@ -228,6 +231,29 @@ fn short(error: &DialError) -> String {
         }
         other => other.to_string(),
     }
+}
+
+/// Whether an address was reached, and the connection ended while it was being made; or it could not even be dialed from
+/// the port that this side listens on, because somebody else of this machine has it at another address.
+fn is_passing(error: &DialError) -> bool {
+    let DialError::Transport(failed) = error else {
+        return false;
+    };
+    failed.iter().any(|(_, error)| may_pass(error))
+}
+
+fn may_pass(error: &(dyn std::error::Error + 'static)) -> bool {
+    use io::ErrorKind::{AddrInUse, BrokenPipe, ConnectionAborted, ConnectionReset, UnexpectedEof};
+    if let Some(error) = error.downcast_ref::<io::Error>() {
+        // What is inside of one is not its source.
+        return matches!(error.kind(), AddrInUse | BrokenPipe | ConnectionAborted | ConnectionReset | UnexpectedEof)
+            || error.get_ref().is_some_and(|inner| may_pass(inner));
+    }
+    // Shows what is inside of it as itself.
+    if let Some(noise::Error::Io(error)) = error.downcast_ref() {
+        return may_pass(error);
+    }
+    error.source().is_some_and(may_pass)
 }
 
 fn root_cause(error: &(dyn std::error::Error + 'static)) -> String {

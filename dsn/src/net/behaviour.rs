@@ -4,7 +4,6 @@ use super::config::PeerConfig;
 use super::gossip::{self, Gossip};
 use super::keeper::KeeperBehaviour;
 use super::network::family::Family;
-use super::pending::PendingBehaviour;
 use super::settings::NetworkConfig;
 use super::streams::StreamsBehaviour;
 use crate::protocol::ProtocolNames;
@@ -38,7 +37,6 @@ pub(super) struct Behaviour {
     limits: connection_limits::Behaviour,
     memory: Toggle<memory_connection_limits::Behaviour>,
     pub(super) keeper: KeeperBehaviour,
-    pending: PendingBehaviour,
     identify: identify::Behaviour,
     ping: ping::Behaviour,
     pub(super) streams: StreamsBehaviour,
@@ -71,7 +69,6 @@ impl Behaviour {
         Self {
             limits: connection_limits::Behaviour::new(limits(config)),
             memory: network.limits.memory_bytes.map(memory_connection_limits::Behaviour::with_max_bytes).into(),
-            pending: PendingBehaviour::new(config.limits.connections_pending_per_host),
             keeper: KeeperBehaviour::default(),
             identify: identify::Behaviour::new(identify(key, config)),
             ping: ping::Behaviour::new(ping),
@@ -92,7 +89,8 @@ impl Behaviour {
 
 fn limits(config: &PeerConfig) -> connection_limits::ConnectionLimits {
     connection_limits::ConnectionLimits::default()
-        .with_max_pending_incoming(Some(config.limits.connections_pending))
+        // Those that are being made are counted where they are made: the swarm hears of them when they are.
+        .with_max_pending_incoming(None)
         .with_max_pending_outgoing(Some(config.limits.connections_pending))
         .with_max_established_incoming(Some(config.limits.connections_in))
         .with_max_established_outgoing(Some(config.limits.connections_out))

@@ -48,9 +48,10 @@ pub struct PeerLimits {
     pub connections_in: u32,
     /// Connections that this peer made.
     pub connections_out: u32,
-    /// Connections that are being made, in each direction.
+    /// Connections that are being made, in each direction. The oldest of the host that makes the most to this peer gives
+    /// way to one that is too many.
     pub connections_pending: u32,
-    /// Those of them that one host makes to this peer.
+    /// Those of them that one host makes to this peer. Its oldest gives way to its newest.
     pub connections_pending_per_host: u32,
     /// Connections with one peer: both may dial at the same moment, and old ones may not have ended yet.
     pub connections_per_peer: u32,

@@ -48,6 +48,9 @@ pub enum OpenError {
     Dial {
         /// Each address and why not.
         reason: String,
+        /// Whether it may go better at once, from another port: an address answered and broke off while the connection was
+        /// being made, as one that has too many does, or the port that this side listens on could not be dialed from.
+        try_again: bool,
     },
     /// The peer is of another chain, or does not serve pieces.
     #[error("the peer does not speak {protocol}: it is of another chain, or no provider")]

@@ -1,10 +1,11 @@
 //! Transactions, and announcements of validators, that peers pass on to one another.
 //!
 //! ```text
-//!  a peer -> gossipsub (size, seen before?) -> quota of that peer -> queue -> judge, on a thread of its own
-//!                                                                              | accept: passed on
-//!  gossipsub <-------------------- outcome -------------------------------------| ignore: forgotten
-//!                                                                              | reject: its sender's score falls
+//!  a peer -> gossipsub (size, seen before?) -> quotas of that peer and its host -> queue -> judge, on a thread of its own
+//!                                                                                    | accept: passed on
+//!  gossipsub <-------------------- outcome -------------------------------------------| ignore: forgotten
+//!                                                                                    | reject: its sender's score falls,
+//!                                                                                      and its host's quota
 //! ```
 //! Messages are unsigned and named by the hash of their bytes: what they carry is signed by itself, the same has one name
 //! however many send it, and nothing says which peer sent it first.
@@ -13,7 +14,7 @@ mod judge;
 mod quota;
 mod topic;
 
-pub(super) use judge::{Judges, Verdict};
+pub(super) use judge::{Judges, Sender, Verdict};
 pub(super) use quota::Quotas;
 pub(super) use topic::{GRAYLIST, Gossip, Topics, behaviour};
 

@@ -7,6 +7,8 @@
 //!                                                                   |               |
 //!  kept: so many, from many blocks of the internet <----------------+---- yes ------+---- no ---> RefusedPeers
 //! ```
+//! What is to be known after a restart goes into one file: the book, the scores, and who sent spam.
+//!
 //! State and decisions are here; the actor owns it and passes it the swarm.
 
 pub(crate) mod addresses;
@@ -19,6 +21,7 @@ mod file;
 mod gossiping;
 mod reach;
 mod refused;
+mod remembering;
 mod shared;
 
 pub use addresses::is_relayed;
@@ -42,6 +45,7 @@ use libp2p::swarm::{ConnectionId, DialError};
 use libp2p::{Multiaddr, PeerId, Swarm};
 use reach::Reach;
 use refused::{Reason, RefusedPeers};
+use remembering::Remembering;
 use runtime::types::BlockHash;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -73,6 +77,7 @@ pub(super) struct Network {
     /// Peers that are being dialed by this network's own wish.
     dialing: HashMap<ConnectionId, PeerId>,
     rounds: Rounds,
+    remembering: Remembering,
     reach: Reach,
     gossiping: Option<Gossiping>,
 }
@@ -91,6 +96,7 @@ impl Network {
             ticks,
             dialing: HashMap::new(),
             rounds: Rounds::default(),
+            remembering: Remembering::default(),
             reach: Reach::default(),
             gossiping: settings.gossip.clone().map(|judge| Gossiping::new(judge, &genesis, &settings.limits)),
             settings,
@@ -107,7 +113,7 @@ impl Network {
         }
         self.settings.public_addresses.iter().for_each(|address| swarm.add_external_address(address.clone()));
         self.note_external(swarm);
-        self.restore();
+        self.restore(swarm);
     }
 
     /// Whoever the configuration names.
@@ -262,6 +268,9 @@ impl Network {
             keeper.unbar(&forgiven);
         }
         self.shared.book.lock().leave_alone(&peer, until);
+        if reason == Reason::Spam {
+            self.remembering.at_once();
+        }
     }
 
     /// Decides whether connections with a peer are to stay although nothing goes on there.
@@ -365,7 +374,7 @@ pub(super) fn check(settings: &NetworkConfig, listens: bool) -> Result<(), Start
     Ok(())
 }
 
-/// Seconds since 1970.
-fn unix_s() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
+/// The clock on the wall: how long ago 1970 was.
+pub(super) fn unix() -> Duration {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
 }

@@ -31,7 +31,8 @@ use tokio_util::compat::FuturesAsyncReadCompatExt as _;
 
 /// Requests to the actor that wait for it.
 const COMMANDS_MAX: usize = 256;
-/// Times a stream is asked for: a connection may end, being idle, at the very moment it is wanted again.
+/// Times a stream is asked for: a connection may end, being idle, at the very moment it is wanted again, and one that is
+/// being made may have to give way to others.
 const OPEN_ATTEMPTS: usize = 2;
 
 /// A peer serves one store.
@@ -82,7 +83,6 @@ struct Inner {
     service: Arc<OnceLock<PieceService>>,
     permits: Permits,
     timeouts: Timeouts,
-    judged: Judged,
     passes: Passes,
     neighbours: Option<Neighbours>,
     reads: ReadCounters,
@@ -143,11 +143,10 @@ impl Peer {
         }
         let (permits, timeouts) = (Permits::new(config.limits.streams_per_peer), config.timeouts);
         let key = PeerKey::from_bytes(key);
-        let (judged, passes, reads) = (Judged::new(), Passes::new(), ReadCounters::default());
+        let (passes, reads) = (Passes::new(), ReadCounters::default());
         #[rustfmt::skip]
         let inner = Inner {
-            key, id, names, commands, status, shared, serving, service, permits, timeouts, judged, passes, neighbours, reads,
-            ended,
+            key, id, names, commands, status, shared, serving, service, permits, timeouts, passes, neighbours, reads, ended,
         };
         let peer = Self { inner: Arc::new(inner) };
         peer.wait_until_listening(&config.listen).await?;
@@ -189,9 +188,9 @@ impl Peer {
         self.inner.timeouts
     }
 
-    /// What it has seen of other peers.
+    /// What it has seen of other peers, over restarts if it has a file of known peers.
     pub fn judged(&self) -> &Judged {
-        &self.inner.judged
+        &self.inner.shared.judged
     }
 
     /// What it has read, by where it came from.
@@ -246,12 +245,12 @@ impl Peer {
             return self.meet(&commands, protocol, permit).await;
         }
         let mut outcome = Err(OpenError::Timeout { what: "connect" });
-        for _ in 0..OPEN_ATTEMPTS {
-            outcome = match timeout(limit, self.open_once(peer, target, protocol)).await {
+        for attempt in 0..OPEN_ATTEMPTS {
+            outcome = match timeout(limit, self.open_once(peer, target, protocol, attempt > 0)).await {
                 Ok(outcome) => outcome,
                 Err(_) => Err(OpenError::Timeout { what: "connect" }),
             };
-            if !matches!(outcome, Err(OpenError::Lost { .. })) {
+            if !matches!(outcome, Err(OpenError::Lost { .. } | OpenError::Dial { try_again: true, .. })) {
                 break;
             }
         }
@@ -264,11 +263,12 @@ impl Peer {
         peer: PeerId,
         target: &PeerTarget,
         protocol: Protocol,
+        again: bool,
     ) -> Result<libp2p::Stream, OpenError> {
         let (reply, answer) = oneshot::channel();
         let wanted = WantedStream { protocol: self.inner.names.name(protocol), reply };
         let addresses = target.addresses.iter().take(ADDRESSES_MAX).cloned().collect();
-        let command = Command::Open { peer, addresses, wanted };
+        let command = Command::Open { peer, addresses, wanted, again };
         self.inner.commands.send(command).await.map_err(|_| OpenError::Stopped)?;
         match answer.await {
             Ok(opened) => opened,

@@ -1,151 +1,241 @@
-//! No host has more than its share of the connections that are being made to this peer: whoever opens them and says nothing
-//! keeps others out only as long as all of them together are few.
-
-use libp2p::core::Endpoint;
-use libp2p::core::transport::PortUse;
-use libp2p::swarm::{
-    ConnectionDenied, ConnectionId, FromSwarm, ListenFailure, NetworkBehaviour, THandler, THandlerInEvent,
-    THandlerOutEvent, ToSwarm, dummy,
-};
-use libp2p::{Multiaddr, PeerId};
-use std::collections::HashMap;
-use std::convert::Infallible;
-use std::net::{IpAddr, Ipv6Addr};
-use std::task::{Context, Poll};
+//! Connections that are being made to this peer: all of them are few, and whoever comes has a chance. One that is too many
+//! is not turned away: the oldest of the host that makes the most gives way to it, so that a host that opens connections and
+//! says nothing keeps nobody out but itself, and many such hosts nobody who is faster with a handshake than they come again.
+//!
+//! A swarm cannot end a connection that is being made, so they are made here, in a transport around all ways, and the swarm
+//! is told of those that are made. What gives way is dropped with its socket, whenever its task comes to hear of it.
 
 use super::network::addresses::ip;
+use super::transport::Ways;
+use futures::future::{Ready, ready};
+use libp2p::core::muxing::StreamMuxerBox;
+use libp2p::core::transport::{DialOpts, ListenerId, TransportError, TransportEvent};
+use libp2p::{Multiaddr, PeerId, Transport};
+use parking_lot::Mutex;
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, HashMap};
+use std::io;
+use std::net::{IpAddr, Ipv6Addr};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+use tokio::task::JoinSet;
 
-/// A connection that is one too many of its host's.
-#[derive(Debug, thiserror::Error)]
-#[error("{host} is making {limit} connections already")]
-pub(super) struct TooManyPending {
-    host: IpAddr,
-    limit: u32,
-}
+/// For each connection that may be made at once, tasks of those that have given way or are made, until that is seen.
+const TASKS_PER_PLACE: usize = 4;
 
-/// Counts the connections that are being made to this peer; no more than the swarm has room for.
-#[derive(Debug)]
-pub(super) struct PendingBehaviour {
-    per_host: u32,
-    pending: HashMap<ConnectionId, IpAddr>,
-    counts: HashMap<IpAddr, u32>,
-}
+/// Who makes a connection; none for what comes through a relay, which counts what its own clients make.
+pub(super) type Host = Option<IpAddr>;
 
-impl PendingBehaviour {
-    pub(super) fn new(per_host: u32) -> Self {
-        Self { per_host, pending: HashMap::new(), counts: HashMap::new() }
-    }
-
-    fn ended(&mut self, connection: ConnectionId) {
-        let Some(host) = self.pending.remove(&connection) else {
-            return;
-        };
-        if let Some(count) = self.counts.get_mut(&host) {
-            *count = count.saturating_sub(1);
-            if *count == 0 {
-                self.counts.remove(&host);
-            }
-        }
-    }
-}
-
-/// Who has one address of IPv6 has the 64 bits behind it.
-fn host_of(address: &Multiaddr) -> Option<IpAddr> {
+/// The host of an address. Who has one address of IPv6 has the 64 bits behind it.
+pub(super) fn host_of(address: &Multiaddr) -> Host {
     Some(match ip(address)? {
         IpAddr::V6(ip) => IpAddr::V6(Ipv6Addr::from_bits(ip.to_bits() >> 64 << 64)),
         v4 => v4,
     })
 }
 
-impl NetworkBehaviour for PendingBehaviour {
-    type ConnectionHandler = dummy::ConnectionHandler;
-    type ToSwarm = Infallible;
+/// What is being made, by host and in the order in which it came. Pure.
+#[derive(Debug)]
+struct Pending<T> {
+    all_max: usize,
+    per_host: usize,
+    count: usize,
+    /// The number of the next one.
+    next: u64,
+    hosts: HashMap<Host, BTreeMap<u64, T>>,
+}
 
-    fn handle_pending_inbound_connection(
-        &mut self,
-        connection: ConnectionId,
-        _: &Multiaddr,
-        remote: &Multiaddr,
-    ) -> Result<(), ConnectionDenied> {
-        // What comes through a relay is counted there.
-        let Some(host) = host_of(remote) else { return Ok(()) };
-        let count = self.counts.entry(host).or_default();
-        if *count >= self.per_host {
-            return Err(ConnectionDenied::new(TooManyPending { host, limit: self.per_host }));
+impl<T> Pending<T> {
+    fn new(all_max: u32, per_host: u32) -> Self {
+        let [all_max, per_host] = [all_max, per_host].map(|limit| usize::try_from(limit).unwrap_or(usize::MAX).max(1));
+        Self { all_max, per_host, count: 0, next: 0, hosts: HashMap::new() }
+    }
+
+    /// One more of a host. Returns its number, and what gives way to it.
+    fn enter(&mut self, host: Host, item: T) -> (u64, Option<T>) {
+        let own = self.hosts.get(&host).map_or(0, BTreeMap::len);
+        let gives_way = match host {
+            Some(_) if own >= self.per_host => Some(host),
+            _ if self.count >= self.all_max => self.most(),
+            _ => None,
+        };
+        let given = gives_way.and_then(|host| {
+            let (number, _) = self.hosts.get(&host)?.first_key_value()?;
+            let number = *number;
+            self.leave(host, number)
+        });
+        let number = self.next;
+        self.next += 1;
+        self.count += 1;
+        self.hosts.entry(host).or_default().insert(number, item);
+        (number, given)
+    }
+
+    /// One that is made, or failed; nothing if it gave way before.
+    fn leave(&mut self, host: Host, number: u64) -> Option<T> {
+        let of_host = self.hosts.get_mut(&host)?;
+        let left = of_host.remove(&number)?;
+        if of_host.is_empty() {
+            self.hosts.remove(&host);
         }
-        *count += 1;
-        self.pending.insert(connection, host);
-        Ok(())
+        self.count -= 1;
+        Some(left)
     }
 
-    fn handle_established_inbound_connection(
-        &mut self,
-        connection: ConnectionId,
-        _: PeerId,
-        _: &Multiaddr,
-        _: &Multiaddr,
-    ) -> Result<THandler<Self>, ConnectionDenied> {
-        self.ended(connection);
-        Ok(dummy::ConnectionHandler)
+    /// The host that makes the most; of those that make as many, the one whose oldest is older.
+    fn most(&self) -> Option<Host> {
+        let oldest = |of_host: &BTreeMap<u64, T>| of_host.first_key_value().map(|(number, _)| *number);
+        let most = self.hosts.iter().max_by_key(|(_, of_host)| (of_host.len(), Reverse(oldest(of_host))));
+        most.map(|(host, _)| *host)
     }
+}
 
-    fn handle_established_outbound_connection(
-        &mut self,
-        _: ConnectionId,
-        _: PeerId,
-        _: &Multiaddr,
-        _: Endpoint,
-        _: PortUse,
-    ) -> Result<THandler<Self>, ConnectionDenied> {
-        Ok(dummy::ConnectionHandler)
-    }
+type Upgrade = <Ways as Transport>::ListenerUpgrade;
+type Made = (PeerId, StreamMuxerBox);
 
-    fn on_swarm_event(&mut self, event: FromSwarm<'_>) {
-        if let FromSwarm::ListenFailure(ListenFailure { connection_id, .. }) = event {
-            self.ended(connection_id);
+/// One connection that is being made: two own it, the task that makes it and the list of all.
+#[derive(Default)]
+struct Making {
+    /// None if it is made, failed, or gave way.
+    upgrade: Option<Upgrade>,
+    /// Who is to hear that it gave way.
+    waker: Option<Waker>,
+}
+
+type Shared = Arc<Mutex<Pending<Arc<Mutex<Making>>>>>;
+
+/// Makes one connection, unless it gives way. Leaves the list when it is done, or dropped.
+struct Entering {
+    making: Arc<Mutex<Making>>,
+    pending: Shared,
+    host: Host,
+    number: u64,
+}
+
+impl Future for Entering {
+    type Output = Option<Made>;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let mut making = self.making.lock();
+        let Some(upgrade) = &mut making.upgrade else {
+            return Poll::Ready(None);
+        };
+        match upgrade.as_mut().poll(context) {
+            Poll::Ready(done) => {
+                making.upgrade = None;
+                Poll::Ready(done.inspect_err(|error| tracing::debug!(%error, "a connection was not made")).ok())
+            }
+            Poll::Pending => {
+                making.waker = Some(context.waker().clone());
+                Poll::Pending
+            }
         }
     }
+}
 
-    fn on_connection_handler_event(&mut self, _: PeerId, _: ConnectionId, event: THandlerOutEvent<Self>) {
-        match event {}
+impl Drop for Entering {
+    fn drop(&mut self) {
+        self.pending.lock().leave(self.host, self.number);
+    }
+}
+
+/// A connection that is made, and what the swarm is to know of it.
+struct Entered {
+    listener_id: ListenerId,
+    local_addr: Multiaddr,
+    send_back_addr: Multiaddr,
+    made: Made,
+}
+
+/// A transport that makes only so many inbound connections at once.
+pub(super) struct Entrance {
+    inner: Ways,
+    pending: Shared,
+    tasks: JoinSet<Option<Entered>>,
+    tasks_max: usize,
+}
+
+impl Entrance {
+    /// At most so many, and so many of one host.
+    pub(super) fn new(inner: Ways, all_max: u32, per_host: u32) -> Self {
+        let pending = Pending::new(all_max, per_host);
+        let tasks_max = pending.all_max.saturating_mul(TASKS_PER_PLACE);
+        Self { inner, pending: Arc::new(Mutex::new(pending)), tasks: JoinSet::new(), tasks_max }
     }
 
-    fn poll(&mut self, _: &mut Context<'_>) -> Poll<ToSwarm<Self::ToSwarm, THandlerInEvent<Self>>> {
-        Poll::Pending
+    fn enters(&self, upgrade: Upgrade, address: &Multiaddr) -> Entering {
+        let making = Arc::new(Mutex::new(Making { upgrade: Some(upgrade), waker: None }));
+        let host = host_of(address);
+        let (number, given) = self.pending.lock().enter(host, Arc::clone(&making));
+        if let Some(given) = given {
+            let given = std::mem::take(&mut *given.lock());
+            drop(given.upgrade);
+            tracing::debug!(%address, "a connection that was being made gives way");
+            if let Some(waker) = given.waker {
+                waker.wake();
+            }
+        }
+        Entering { making, pending: Arc::clone(&self.pending), host, number }
+    }
+
+    /// The next connection that is made, if one is by now.
+    fn poll_entered(&mut self, context: &mut Context<'_>) -> Option<Entered> {
+        while let Poll::Ready(Some(ended)) = self.tasks.poll_join_next(context) {
+            match ended {
+                Ok(Some(entered)) => return Some(entered),
+                Ok(None) => {}
+                Err(error) => tracing::error!(%error, "making a connection panicked"),
+            }
+        }
+        None
+    }
+}
+
+impl Transport for Entrance {
+    type Output = Made;
+    type Error = io::Error;
+    type ListenerUpgrade = Ready<Result<Made, io::Error>>;
+    type Dial = <Ways as Transport>::Dial;
+
+    fn listen_on(&mut self, id: ListenerId, address: Multiaddr) -> Result<(), TransportError<io::Error>> {
+        self.inner.listen_on(id, address)
+    }
+
+    fn remove_listener(&mut self, id: ListenerId) -> bool {
+        self.inner.remove_listener(id)
+    }
+
+    fn dial(&mut self, address: Multiaddr, options: DialOpts) -> Result<Self::Dial, TransportError<io::Error>> {
+        self.inner.dial(address, options)
+    }
+
+    fn poll(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<TransportEvent<Self::ListenerUpgrade, io::Error>> {
+        loop {
+            if let Some(Entered { listener_id, local_addr, send_back_addr, made }) = self.poll_entered(context) {
+                let upgrade = ready(Ok(made));
+                return Poll::Ready(TransportEvent::Incoming { listener_id, upgrade, local_addr, send_back_addr });
+            }
+            if self.tasks.len() >= self.tasks_max {
+                // One of them wakes this. Who comes meanwhile waits in the system's queue.
+                return Poll::Pending;
+            }
+            match std::task::ready!(Pin::new(&mut self.inner).poll(context)) {
+                TransportEvent::Incoming { listener_id, upgrade, local_addr, send_back_addr } => {
+                    let entering = self.enters(upgrade, &send_back_addr);
+                    self.tasks.spawn(async move {
+                        entering.await.map(|made| Entered { listener_id, local_addr, send_back_addr, made })
+                    });
+                }
+                // There is no other event with an upgrade.
+                other => return Poll::Ready(other.map_upgrade(|_| ready(Err(io::ErrorKind::Unsupported.into())))),
+            }
+        }
     }
 }
 
 #[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used, reason = "tests may panic")]
-
-    use super::*;
-
-    #[test]
-    fn a_host_has_its_share_and_others_have_theirs() {
-        let own: Multiaddr = "/ip4/127.0.0.1/tcp/1".parse().unwrap();
-        let mut pending = PendingBehaviour::new(2);
-        let mut comes = |address: &str, id| {
-            let id = ConnectionId::new_unchecked(id);
-            (pending.handle_pending_inbound_connection(id, &own, &address.parse().unwrap()).is_ok(), id)
-        };
-        assert!(comes("/ip4/192.0.2.1/tcp/1", 1).0 && comes("/ip4/192.0.2.1/tcp/2", 2).0);
-        assert!(!comes("/ip4/192.0.2.1/udp/3/quic-v1", 3).0, "over whatever it comes");
-        assert!(comes("/ip4/192.0.2.2/tcp/1", 4).0);
-        assert!(comes("/ip6/2001:db8::1/tcp/1", 5).0 && comes("/ip6/2001:db8::2/tcp/1", 6).0);
-        assert!(!comes("/ip6/2001:db8::3/tcp/1", 7).0, "the same 64 bits");
-        let (_, first) = comes("/p2p-circuit", 8);
-        pending.ended(first);
-        pending.ended(ConnectionId::new_unchecked(3));
-        pending.ended(ConnectionId::new_unchecked(1));
-        let again = |pending: &mut PendingBehaviour, id| {
-            let address = "/ip4/192.0.2.1/tcp/9".parse().unwrap();
-            pending.handle_pending_inbound_connection(ConnectionId::new_unchecked(id), &own, &address).is_ok()
-        };
-        assert!(again(&mut pending, 9) && !again(&mut pending, 10), "one has ended");
-        for id in 0..20 {
-            pending.ended(ConnectionId::new_unchecked(id));
-        }
-        assert!(pending.counts.is_empty() && pending.pending.is_empty(), "{pending:?}");
-    }
-}
+mod tests;

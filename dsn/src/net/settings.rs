@@ -113,6 +113,12 @@ pub struct NetworkLimits {
     pub gossip_per_second: u32,
     /// after this many at once.
     pub gossip_burst: u32,
+    /// Transactions that all peers of one host may send per second,
+    pub gossip_per_second_per_host: u32,
+    /// after this many at once. A host is an IPv4 address or 64 bits of IPv6, and all that come through relays are one.
+    pub gossip_burst_per_host: u32,
+    /// Transactions of one host that may be invalid within an hour: beyond it none of it are judged.
+    pub gossip_invalid_per_host: u32,
     /// Messages that wait to be sent to one peer.
     pub gossip_send_queue: usize,
     /// Peers that are reached through this relay at once.
@@ -145,6 +151,10 @@ impl Default for NetworkLimits {
             gossip_queue_bytes: 16 * 1024 * 1024,
             gossip_per_second: 64,
             gossip_burst: 256,
+            // Where all nodes may be on one machine, a host says nothing about who it is.
+            gossip_per_second_per_host: u32::MAX,
+            gossip_burst_per_host: u32::MAX,
+            gossip_invalid_per_host: u32::MAX,
             gossip_send_queue: 128,
             relay_reservations: 128,
             relay_circuits: 64,

@@ -3,6 +3,7 @@
 use super::behaviour::Behaviour;
 use super::config::PeerConfig;
 use super::error::StartError;
+use super::pending::Entrance;
 use super::transport::{LocalIps, Patient, ways, with_circuits};
 use crate::protocol::ProtocolNames;
 use libp2p::core::transport::timeout::TransportTimeout;
@@ -35,7 +36,9 @@ pub(super) fn build(
         .with_idle_connection_timeout(config.timeouts.connection_idle)
         .with_dial_concurrency_factor(NonZeroU8::MIN);
     let inner = TransportTimeout::with_ingoing_timeout(ways, config.timeouts.dial()).boxed();
-    let ways = Patient { inner, patience: config.timeouts.dial() }.boxed();
+    let patient = Patient { inner, patience: config.timeouts.dial() }.boxed();
+    let ways =
+        Entrance::new(patient, config.limits.connections_pending, config.limits.connections_pending_per_host).boxed();
     Ok(Swarm::new(ways, behaviour, pair.public().to_peer_id(), tuned))
 }
 

@@ -47,6 +47,25 @@ impl LocalIps {
     }
 }
 
+/// What failed over QUIC, by the kinds that failures of TCP have.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+struct QuicError(#[source] io::Error);
+
+impl From<quic::Error> for QuicError {
+    fn from(error: quic::Error) -> Self {
+        Self(io::Error::new(
+            match &error {
+                quic::Error::Connection(_) => io::ErrorKind::ConnectionAborted,
+                quic::Error::HandshakeTimedOut => io::ErrorKind::TimedOut,
+                quic::Error::Io(error) => error.kind(),
+                _ => io::ErrorKind::Other,
+            },
+            error,
+        ))
+    }
+}
+
 /// All ways but those through relays, as configured. `local` is filled with the configuration's own addresses.
 pub(super) fn ways(pair: &Keypair, config: &PeerConfig, local: &LocalIps) -> Result<Ways, StartError> {
     let noise = noise::Config::new(pair).map_err(StartError::Transport)?;
@@ -57,7 +76,8 @@ pub(super) fn ways(pair: &Keypair, config: &PeerConfig, local: &LocalIps) -> Res
         .multiplex(yamux::Config::default())
         .map(|(peer, connection), _| (peer, StreamMuxerBox::new(connection)));
     let quic = quic::tokio::Transport::new(config.limits.quic(&config.timeouts, quic::Config::new(pair)))
-        .map(|(peer, connection), _| (peer, StreamMuxerBox::new(connection)));
+        .map(|(peer, connection), _| (peer, StreamMuxerBox::new(connection)))
+        .map_err(QuicError::from);
     let direct = OrTransport::new(tcp, quic).map(|either, _| either.into_inner()).boxed();
     let network = &config.network;
     for address in [&network.bootnodes, &network.reserved, &network.rendezvous, &network.relays].into_iter().flatten() {

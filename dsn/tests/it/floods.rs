@@ -96,6 +96,54 @@ async fn messages_that_are_too_long_are_not_even_judged() {
     assert!(longest <= Some(8), "{longest:?}");
 }
 
+/// A peer with these limits for hosts, and a friend of it at another address.
+async fn with_a_friend(limits: NetworkLimits) -> ([Arc<Pool>; 2], Peer, Peer) {
+    let pools = [(); 2].map(|()| Arc::new(Pool::default()));
+    let elsewhere =
+        PeerConfig { listen: vec!["/ip4/127.0.0.7/tcp/0".parse().unwrap()], ..gossiping(&pools[1], vec![]) };
+    let friend = Peer::start(elsewhere).await.unwrap();
+    let mut victim = gossiping(&pools[0], vec![address_of(&friend)]);
+    victim.network.limits = limits;
+    let victim = Peer::start(victim).await.unwrap();
+    found(&victim, &friend).await;
+    wait_until(|| *friend.gossip_peers().borrow() == 1).await;
+    (pools, victim, friend)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_host_that_makes_up_peers_for_invalid_transactions_is_not_listened_to_and_others_are() {
+    let limits = NetworkLimits { gossip_invalid_per_host: 5, ..NetworkLimits::default() };
+    let (pools, victim, friend) = with_a_friend(limits).await;
+    for number in 1..=5 {
+        // Each is another one, and none sends enough to be dropped.
+        let mut spammer = spammer_at(&genesis(), &[address_of(&victim)]).await;
+        spammer.behaviour_mut().gossip.publish(topic(&genesis()), format!("invalid {number}")).unwrap();
+        meanwhile(&mut spammer, wait_until(|| victim.network_counts().gossip_rejected == number)).await;
+    }
+    let mut sixth = spammer_at(&genesis(), &[address_of(&victim)]).await;
+    sixth.behaviour_mut().gossip.publish(topic(&genesis()), b"v by the sixth").unwrap();
+    meanwhile(&mut sixth, wait_until(|| victim.network_counts().gossip_throttled == 1)).await;
+    friend.gossip_transaction(Bytes::from_static(b"v by a friend")).await.unwrap();
+    meanwhile(&mut sixth, wait_until(|| pools[0].has(b"v by a friend"))).await;
+    assert_eq!((pools[0].seen.lock().len(), victim.network_counts().gossip_banned), (6, 0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_host_has_one_quota_however_many_peers_it_makes_up() {
+    let limits = NetworkLimits { gossip_per_second_per_host: 0, gossip_burst_per_host: 8, ..NetworkLimits::default() };
+    let (pools, victim, friend) = with_a_friend(limits).await;
+    for peer in 1..=4 {
+        let mut spammer = spammer_at(&genesis(), &[address_of(&victim)]).await;
+        for number in 0..4 {
+            spammer.behaviour_mut().gossip.publish(topic(&genesis()), format!("v {number} of {peer}")).unwrap();
+        }
+        meanwhile(&mut spammer, wait_until(|| victim.network_counts().gossip_received == 4 * peer)).await;
+    }
+    friend.gossip_transaction(Bytes::from_static(b"v by a friend")).await.unwrap();
+    wait_until(|| pools[0].has(b"v by a friend")).await;
+    assert_eq!((pools[0].seen.lock().len(), victim.network_counts().gossip_throttled), (9, 8));
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn other_topics_are_not_remembered() {
     let pool = Arc::new(Pool::default());

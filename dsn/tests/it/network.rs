@@ -47,7 +47,7 @@ async fn a_dead_address_fails_with_its_reason() {
     let target = gone.target();
     gone.stop().await;
     let error = client.have(&target, vec![]).await.unwrap_err();
-    let HaveError::Open { source: OpenError::Dial { reason }, .. } = error else {
+    let HaveError::Open { source: OpenError::Dial { reason, .. }, .. } = error else {
         panic!("{error:?}");
     };
     assert!(reason.contains("refused"), "{reason}");
@@ -61,7 +61,7 @@ async fn somebody_else_at_the_address_is_noticed() {
     let (provider, other, client) = (Provider::start(1).await, client().await, client().await);
     let wrong = PeerTarget { peer_key: other.peer_key(), addresses: provider.target().addresses };
     let error = client.have(&wrong, vec![]).await.unwrap_err();
-    let HaveError::Open { source: OpenError::Dial { reason }, .. } = error else {
+    let HaveError::Open { source: OpenError::Dial { reason, .. }, .. } = error else {
         panic!("{error:?}");
     };
     assert!(reason.contains("another peer"), "{reason}");

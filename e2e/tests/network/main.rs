@@ -11,6 +11,7 @@ mod namespaces;
 mod popular;
 mod restored;
 mod router;
+mod scores;
 mod strangers;
 mod sync;
 mod testnet;

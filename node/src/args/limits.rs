@@ -12,6 +12,12 @@ const STREAMS_PER_PEER_MAX: u32 = 240;
 /// Connections of one address to the consensus port, where each has a machine of its own.
 const LIVE_CONNECTIONS_PER_HOST: usize = 16;
 
+/// What all peers of one host may send a second, and at once: as much as two of them.
+const LIVE_GOSSIP_PER_SECOND_PER_HOST: u32 = 128;
+const LIVE_GOSSIP_BURST_PER_HOST: u32 = 512;
+/// What they may send in an hour that is invalid: five peers are dropped for less.
+const LIVE_GOSSIP_INVALID_PER_HOST: u32 = 16;
+
 /// The limits of both networks.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Limits {
@@ -52,8 +58,8 @@ named! {
     peer: connections_in, connections_out, connections_pending, connections_pending_per_host,
         connections_per_peer, streams_per_peer, streams_served;
     network: peers_out, peers_in_kept, dials, known_peers, refused_peers, kademlia_packet_bytes, registrations,
-        discovered, transaction_bytes, gossip_queue, gossip_queue_bytes, gossip_per_second, gossip_burst, gossip_send_queue,
-        relay_reservations, relay_circuits, relay_circuits_per_peer, relay_circuit_bytes;
+        discovered, transaction_bytes, gossip_queue, gossip_queue_bytes, gossip_per_second, gossip_burst,
+        gossip_per_second_per_host, gossip_burst_per_host, gossip_invalid_per_host, gossip_send_queue, relay_reservations, relay_circuits, relay_circuits_per_peer, relay_circuit_bytes;
     consensus: consensus_connections_per_host, consensus_peers_in;
 }
 
@@ -63,6 +69,9 @@ impl Limits {
         let mut limits = Self::default();
         if chain == ChainType::Live {
             limits.consensus.consensus_connections_per_host = LIVE_CONNECTIONS_PER_HOST;
+            limits.network.gossip_per_second_per_host = LIVE_GOSSIP_PER_SECOND_PER_HOST;
+            limits.network.gossip_burst_per_host = LIVE_GOSSIP_BURST_PER_HOST;
+            limits.network.gossip_invalid_per_host = LIVE_GOSSIP_INVALID_PER_HOST;
         }
         for Limit { name, number } in changes {
             // It was tried when it was read.
@@ -107,6 +116,9 @@ mod tests {
         let twice = ["connections_in=3", "connections_in=5"].map(|text| text.parse().unwrap());
         assert_eq!(Limits::of(ChainType::Local, &twice).peer.connections_in, 5);
         assert_eq!(Limits::of(ChainType::Local, &[]), Limits::default());
+        let network = Limits::of(ChainType::Live, &["gossip_invalid_per_host=3".parse().unwrap()]).network;
+        let per_host = (network.gossip_per_second_per_host, network.gossip_burst_per_host);
+        assert_eq!((per_host, network.gossip_invalid_per_host), ((128, 512), 3));
         let live = |changes: &[Limit]| Limits::of(ChainType::Live, changes).consensus.consensus_connections_per_host;
         assert_eq!((live(&[]), live(&["consensus_connections_per_host=3".parse().unwrap()])), (16, 3));
     }

@@ -1,6 +1,7 @@
 //! The thread that judges messages, and what waits for it.
 
 use super::{Acceptance, Kind, TransactionGossip};
+use crate::net::pending::Host;
 use bytes::Bytes;
 use libp2p::PeerId;
 use libp2p::gossipsub::MessageId;
@@ -8,10 +9,17 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
+/// Who passed a message on, and from where.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Sender {
+    pub(crate) peer: PeerId,
+    pub(crate) host: Host,
+}
+
 /// A message that waits.
 struct Waiting {
     id: MessageId,
-    from: PeerId,
+    from: Sender,
     kind: Kind,
     message: Bytes,
     room: OwnedSemaphorePermit,
@@ -21,7 +29,7 @@ struct Waiting {
 #[derive(Debug)]
 pub(crate) struct Verdict {
     pub(crate) id: MessageId,
-    pub(crate) from: PeerId,
+    pub(crate) from: Sender,
     pub(crate) acceptance: Acceptance,
 }
 
@@ -57,7 +65,7 @@ impl Judges {
     }
 
     /// Has a message judged.
-    pub(crate) fn judge(&self, id: MessageId, from: PeerId, kind: Kind, message: Bytes) -> Result<(), NoRoom> {
+    pub(crate) fn judge(&self, id: MessageId, from: Sender, kind: Kind, message: Bytes) -> Result<(), NoRoom> {
         let bytes = u32::try_from(message.len()).map_err(|_| NoRoom)?;
         let room = Arc::clone(&self.room).try_acquire_many_owned(bytes).map_err(|_| NoRoom)?;
         self.waiting.try_send(Waiting { id, from, kind, message, room }).map_err(|_| NoRoom)

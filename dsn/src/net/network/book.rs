@@ -243,13 +243,15 @@ impl PeerBook {
         list
     }
 
-    /// Those worth writing down: seen to be of this chain. `None` if nothing changed since the last time.
-    pub(crate) fn take_unsaved(&mut self) -> Option<Vec<(PeerId, Vec<Multiaddr>, u64)>> {
-        if !std::mem::take(&mut self.changed) {
-            return None;
-        }
+    /// Whether something that is worth writing down has changed since the last call.
+    pub(crate) fn take_changed(&mut self) -> bool {
+        std::mem::take(&mut self.changed)
+    }
+
+    /// Those worth writing down: seen to be of this chain.
+    pub(crate) fn saved(&self) -> Vec<(PeerId, Vec<Multiaddr>, u64)> {
         let seen = self.peers.iter().filter(|(_, entry)| entry.last_seen_s > 0 && !entry.addresses.is_empty());
-        Some(seen.map(|(peer, entry)| (*peer, entry.addresses.clone(), entry.last_seen_s)).collect())
+        seen.map(|(peer, entry)| (*peer, entry.addresses.clone(), entry.last_seen_s)).collect()
     }
 
     /// A peer of an earlier run. True if it was not known and is now.

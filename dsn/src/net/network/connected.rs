@@ -2,6 +2,7 @@
 
 use super::addresses::{Block, block};
 use super::book::FoundBy;
+use crate::net::pending::{Host, host_of};
 use libp2p::core::ConnectedPoint;
 use libp2p::swarm::ConnectionId;
 use libp2p::{Multiaddr, PeerId};
@@ -48,6 +49,11 @@ impl Connected {
             ConnectedPoint::Dialer { address, .. } => Some(address),
             ConnectedPoint::Listener { .. } => None,
         })
+    }
+
+    /// Where it is, by the first of its connections.
+    pub(crate) fn host(&self) -> Host {
+        self.connections.first().and_then(|(_, point)| host_of(point.get_remote_address()))
     }
 
     pub(crate) fn is_outbound(&self) -> bool {

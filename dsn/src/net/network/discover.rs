@@ -1,16 +1,14 @@
-//! How peers are found and recognized: identify, the table of peers, mDNS, rendezvous points, the file.
+//! How peers are found and recognized: identify, the table of peers, mDNS, rendezvous points.
 
 use super::addresses::split_peer;
 use super::family::Mismatch;
-use super::file::{self, FileError};
 use super::refused::Reason;
-use super::{FoundBy, Network, unix_s};
+use super::{FoundBy, Network, unix};
 use crate::net::behaviour::{Behaviour, kademlia_name};
 use libp2p::rendezvous::{self, Namespace};
 use libp2p::{Multiaddr, PeerId, Swarm, identify, kad, mdns};
 use std::collections::HashMap;
 use std::time::Duration;
-use tokio::task::JoinHandle;
 use tracing::{debug, info, warn};
 
 /// A rendezvous point that did not register this peer is asked again after this many ticks.
@@ -20,9 +18,7 @@ const REGISTER_AGAIN_TICKS: u32 = 5;
 #[derive(Debug, Default)]
 pub(super) struct Rounds {
     walk_at: Duration,
-    store_at: Duration,
     points: HashMap<PeerId, Point>,
-    writing: Option<JoinHandle<()>>,
 }
 
 /// A rendezvous point of the configuration.
@@ -63,11 +59,11 @@ impl Network {
             info.listen_addrs.iter().filter_map(|address| super::addresses::of_peer(address, &peer)).collect();
         let listens = self.believed(&own, found);
         let dialed = dialed.and_then(|address| super::addresses::of_peer(&address, &peer));
-        let met = self.shared.book.lock().met(peer, dialed.as_ref(), &listens, found, unix_s());
+        let met = self.shared.book.lock().met(peer, dialed.as_ref(), &listens, found, unix().as_secs());
         if let Some(by) = met.first_by {
             info!(%peer, %by, "met a peer");
             // A process that dies soon should know somebody.
-            self.rounds.store_at = Duration::ZERO;
+            self.remembering.at_once();
         }
         if met.is_new {
             self.shared.count_found(found);
@@ -197,57 +193,6 @@ impl Network {
     fn is_verified(&self, peer: &PeerId) -> bool {
         self.shared.connected.lock().get(peer).is_some_and(|known| known.verified)
     }
-
-    /// Takes up what an earlier run wrote down.
-    pub(super) fn restore(&mut self) {
-        let Some(path) = &self.settings.peer_store else {
-            return;
-        };
-        let peers = match file::load(path, &self.genesis) {
-            Ok(peers) => peers,
-            Err(error) => return log_unread(path, &error),
-        };
-        for (peer, addresses, last_seen_s) in peers {
-            let believed = self.believed(&addresses, FoundBy::Store);
-            if self.shared.book.lock().restore(peer, &believed, last_seen_s) {
-                self.shared.count_found(FoundBy::Store);
-            }
-        }
-    }
-
-    /// Writes down who is known, in a thread of its own, if that is due and the last time has ended.
-    pub(super) fn store(&mut self, now: Duration) {
-        if self.rounds.store_at > now || self.rounds.writing.as_ref().is_some_and(|writing| !writing.is_finished()) {
-            return;
-        }
-        self.rounds.store_at = now + self.settings.intervals.store;
-        self.rounds.writing = self.write();
-    }
-
-    fn write(&mut self) -> Option<JoinHandle<()>> {
-        let path = self.settings.peer_store.clone()?;
-        let peers = self.shared.book.lock().take_unsaved()?;
-        let genesis = self.genesis;
-        Some(tokio::task::spawn_blocking(move || {
-            if let Err(error) = file::save(&path, &genesis, &peers) {
-                warn!(path = %path.display(), %error, "cannot write down the peers that are known");
-            }
-        }))
-    }
-
-    /// Writes down what was not written yet.
-    pub(in crate::net) async fn end(&mut self) {
-        if let Some(writing) = self.rounds.writing.take() {
-            drop(writing.await);
-        }
-        if let Some(writing) = self.write() {
-            drop(writing.await);
-        }
-    }
-}
-
-fn log_unread(path: &std::path::Path, error: &FileError) {
-    warn!(path = %path.display(), error = crate::service::chain(error), "the file of known peers is of no use");
 }
 
 /// Puts a peer into the table with these addresses and no others: it may say others as often as it likes.

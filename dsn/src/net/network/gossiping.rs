@@ -1,33 +1,46 @@
 //! Messages that come and go.
 
 use super::Network;
+use super::connected::Connected;
 use super::refused::Reason;
 use crate::net::behaviour::Behaviour;
 use crate::net::gossip::{
-    ANNOUNCEMENT_BYTES_MAX, Acceptance, GRAYLIST, GossipError, Judges, Kind, Quotas, Topics, TransactionGossip, Verdict,
+    ANNOUNCEMENT_BYTES_MAX, Acceptance, GRAYLIST, GossipError, Judges, Kind, Quotas, Sender, Topics, TransactionGossip,
+    Verdict,
 };
+use crate::net::pending::Host;
 use crate::net::settings::NetworkLimits;
 use bytes::Bytes;
 use libp2p::gossipsub::{self, MessageAcceptance, PublishError};
 use libp2p::{PeerId, Swarm};
 use runtime::types::BlockHash;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::mpsc;
-use tracing::debug;
+use tracing::{debug, warn};
 
 /// What gossip needs besides gossipsub.
 pub(super) struct Gossiping {
     topics: Topics,
     judges: Judges,
     verdicts: mpsc::Receiver<Verdict>,
-    quotas: Quotas,
+    quotas: Quotas<PeerId>,
+    of_hosts: Quotas<Host>,
+    /// What hosts may send that is invalid.
+    invalid: Quotas<Host>,
 }
 
 impl Gossiping {
     pub(super) fn new(judge: Arc<dyn TransactionGossip>, genesis: &BlockHash, limits: &NetworkLimits) -> Self {
         let (judges, verdicts) = Judges::start(judge, limits.gossip_queue, limits.gossip_queue_bytes);
-        let quotas = Quotas::new(limits.gossip_per_second, limits.gossip_burst);
-        Self { topics: Topics::of(genesis), judges, verdicts, quotas }
+        Self {
+            topics: Topics::of(genesis),
+            judges,
+            verdicts,
+            quotas: Quotas::per_second(limits.gossip_per_second, limits.gossip_burst),
+            of_hosts: Quotas::per_second(limits.gossip_per_second_per_host, limits.gossip_burst_per_host),
+            invalid: Quotas::per_hour(limits.gossip_invalid_per_host),
+        }
     }
 
     /// The next message that was judged. Cancelling loses none.
@@ -37,6 +50,11 @@ impl Gossiping {
             // The thread ends with this peer, not before.
             None => std::future::pending().await,
         }
+    }
+
+    /// Whether one more of a sender is judged; it counts.
+    fn take(&mut self, from: Sender, now: Duration) -> bool {
+        self.invalid.has(&from.host, now) && self.quotas.take(from.peer, now) && self.of_hosts.take(from.host, now)
     }
 
     pub(super) fn forget(&mut self, peer: &PeerId) {
@@ -61,7 +79,7 @@ impl Network {
     fn on_message(
         &mut self,
         swarm: &mut Swarm<Behaviour>,
-        from: PeerId,
+        peer: PeerId,
         id: gossipsub::MessageId,
         message: gossipsub::Message,
     ) {
@@ -69,13 +87,15 @@ impl Network {
         let Some(gossiping) = &mut self.gossiping else {
             return;
         };
+        let host = self.shared.connected.lock().get(&peer).and_then(Connected::host);
+        let from = Sender { peer, host };
         let kind = gossiping.topics.kind(&message.topic);
         let mut counts = self.shared.counts.lock();
         counts.gossip_received += 1;
         let acceptance = if message.data.len() > bytes_max(kind, &self.settings.limits) {
             counts.gossip_rejected += 1;
             Acceptance::Reject
-        } else if !gossiping.quotas.take(from, now) {
+        } else if !gossiping.take(from, now) {
             counts.gossip_throttled += 1;
             Acceptance::Ignore
         } else if gossiping.judges.judge(id.clone(), from, kind, message.data.into()).is_err() {
@@ -102,6 +122,7 @@ impl Network {
 
     /// Tells gossipsub, and drops a peer that sent too much that is invalid.
     fn report(&mut self, swarm: &mut Swarm<Behaviour>, verdict: &Verdict) {
+        let (now, from) = (self.now(), verdict.from);
         let Some(gossip) = swarm.behaviour_mut().gossip.as_mut() else {
             return;
         };
@@ -110,10 +131,20 @@ impl Network {
             Acceptance::Ignore => MessageAcceptance::Ignore,
             Acceptance::Reject => MessageAcceptance::Reject,
         };
-        gossip.report_message_validation_result(&verdict.id, &verdict.from, acceptance);
-        let score = gossip.peer_score(&verdict.from).unwrap_or_default();
-        if verdict.acceptance == Acceptance::Reject && score < GRAYLIST {
-            self.refuse(swarm, verdict.from, Reason::Spam);
+        gossip.report_message_validation_result(&verdict.id, &from.peer, acceptance);
+        if verdict.acceptance != Acceptance::Reject {
+            return;
+        }
+        let score = gossip.peer_score(&from.peer).unwrap_or_default();
+        // New peers cost a host nothing: what all of them send counts together.
+        if let Some(gossiping) = &mut self.gossiping
+            && gossiping.invalid.take(from.host, now)
+            && !gossiping.invalid.has(&from.host, now)
+        {
+            warn!(peer = %from.peer, host = ?from.host, "a host sent too much that is invalid: its messages are not judged for a while");
+        }
+        if score < GRAYLIST {
+            self.refuse(swarm, from.peer, Reason::Spam);
         }
     }
 

@@ -99,6 +99,24 @@ impl RefusedPeers {
         self.reason(peer).is_some_and(|reason| reason.bar() == Bar::Both)
     }
 
+    /// Who sent spam, and for how long it is still refused.
+    pub(crate) fn spammers(&self, now: Duration) -> impl Iterator<Item = (PeerId, Duration)> {
+        let spammers = self.peers.iter().filter(|(_, refused)| refused.reason == Reason::Spam);
+        spammers.map(move |(peer, refused)| (*peer, refused.until.saturating_sub(now)))
+    }
+
+    /// Refuses a peer that sent spam to an earlier run, for so long, but never for longer than another. Returns until when;
+    /// `None` if that is over, or there is no room.
+    pub(crate) fn restore(&mut self, peer: PeerId, left: Duration, now: Duration) -> Option<Duration> {
+        let left = left.min(self.lasts);
+        if left.is_zero() || self.peers.len() >= self.peers_max || self.peers.contains_key(&peer) {
+            return None;
+        }
+        let until = now + left;
+        self.peers.insert(peer, Refused { reason: Reason::Spam, until, ends: None });
+        Some(until)
+    }
+
     /// What is due at `now`.
     pub(crate) fn overdue(&mut self, now: Duration) -> Overdue {
         let mut overdue = Overdue::default();

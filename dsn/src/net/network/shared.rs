@@ -5,9 +5,11 @@ use super::connected::ConnectedPeers;
 use super::counts::NetworkCounts;
 use super::family::Mismatch;
 use super::refused::Reason;
+use crate::net::judged::Judged;
 use crate::net::settings::NetworkConfig;
 use libp2p::{Multiaddr, PeerId};
 use parking_lot::Mutex;
+use std::sync::atomic::AtomicBool;
 use tokio::sync::watch;
 
 /// Locked for moments, never while something is awaited. Where two are locked, in this order.
@@ -16,8 +18,11 @@ pub(in crate::net) struct Shared {
     pub(super) connected: Mutex<ConnectedPeers>,
     pub(super) book: Mutex<PeerBook>,
     pub(super) counts: Mutex<NetworkCounts>,
+    pub(in crate::net) judged: Judged,
     pub(super) external: watch::Sender<Vec<Multiaddr>>,
     pub(super) gossip_peers: watch::Sender<usize>,
+    /// Whether the file of known peers could not be written the last time.
+    pub(super) unwritten: AtomicBool,
     hides: bool,
 }
 
@@ -29,8 +34,10 @@ impl Shared {
             connected: Mutex::default(),
             book: Mutex::new(book),
             counts: Mutex::default(),
+            judged: Judged::new(),
             external: watch::Sender::default(),
             gossip_peers: watch::Sender::new(0),
+            unwritten: AtomicBool::default(),
             hides: settings.relay_only,
         }
     }

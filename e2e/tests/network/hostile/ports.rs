@@ -27,6 +27,10 @@ const BATCH: usize = 100;
 const HONEST: usize = 40;
 /// Most connections that are being made that a storage port has, by docs/limits.md.
 const STORAGE_PENDING: usize = 128;
+/// Connections that besiege each storage port, more than it makes at once,
+const STORAGE_BESIEGERS: u8 = 200;
+/// and the addresses that they come from.
+const STORAGE_HOSTS: u8 = 20;
 /// Most connections of one address that a consensus port has, by docs/limits.md.
 const CONSENSUS_PER_ADDRESS: usize = 100;
 
@@ -43,8 +47,12 @@ fn consensus_port(world: &World, index: usize) -> u16 {
 }
 
 async fn connect(port: u16) -> io::Result<TcpStream> {
+    connect_from(ATTACKER, port).await
+}
+
+async fn connect_from(host: Ipv4Addr, port: u16) -> io::Result<TcpStream> {
     let socket = TcpSocket::new_v4()?;
-    socket.bind((ATTACKER, 0).into())?;
+    socket.bind((host, 0).into())?;
     socket.connect((Ipv4Addr::LOCALHOST, port).into()).await
 }
 
@@ -170,16 +178,36 @@ async fn ten_thousand_connections_to_a_storage_port_are_so_many_and_honest_peers
 }
 
 /// Is connected, and comes again whenever it is closed.
-async fn lays_siege(sieges: &mut JoinSet<()>, port: u16) {
-    let mut next = connect(port).await;
+async fn lays_siege(sieges: &mut JoinSet<()>, host: Ipv4Addr, port: u16) {
+    let mut next = connect_from(host, port).await;
     sieges.spawn(async move {
         loop {
             if let Ok(stream) = next {
                 say(stream, &[]).await;
             }
-            next = connect(port).await;
+            next = connect_from(host, port).await;
         }
     });
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_new_node_gets_a_file_while_many_addresses_besiege_every_storage_port() {
+    let mut besieged = Besieged::start().await;
+    let mut sieges = JoinSet::new();
+    for index in 0..FOUR.len() {
+        let port = storage_port(&besieged.world, index);
+        for number in 0..STORAGE_BESIEGERS {
+            let host = Ipv4Addr::new(127, 0, 5, 1 + number % STORAGE_HOSTS);
+            lays_siege(&mut sieges, host, port).await;
+        }
+    }
+    let full = besieged.world.join(Part::Full);
+    let head = besieged.world.head(ATTACKED).await;
+    besieged.world.reaches(full, head + 1).await;
+    let (file, data) = besieged.file.clone();
+    assert!(besieged.world.retrieve(full, &file).await == data, "the file from before the siege");
+    besieged.goes_on().await;
+    drop(sieges);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -195,7 +223,7 @@ async fn ten_thousand_connections_to_a_consensus_port_are_a_hundred_and_others_s
     let mut sieges = JoinSet::new();
     for index in 0..FOUR.len() {
         for _ in 0..CONSENSUS_PER_ADDRESS {
-            lays_siege(&mut sieges, consensus_port(&besieged.world, index)).await;
+            lays_siege(&mut sieges, ATTACKER, consensus_port(&besieged.world, index)).await;
         }
     }
     a_new_node_joins(&mut besieged.world).await;

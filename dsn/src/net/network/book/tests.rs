@@ -144,13 +144,14 @@ fn only_who_was_seen_is_written_down_and_only_after_a_change() {
     let (mut book, peer) = (book(10), PeerId::random());
     book.heard(PeerId::random(), &[address(1, 1, 1)], FoundBy::Kademlia);
     book.heard(peer, &[address(1, 1, 1)], FoundBy::Kademlia);
-    assert_eq!(book.take_unsaved(), None);
+    assert!(!book.take_changed());
     book.met(peer, None, &[], FoundBy::Inbound, 42);
-    assert_eq!(book.take_unsaved(), Some(vec![(peer, vec![address(1, 1, 1)], 42)]));
-    assert_eq!(book.take_unsaved(), None);
+    assert!(book.take_changed() && !book.take_changed());
+    assert_eq!(book.saved(), [(peer, vec![address(1, 1, 1)], 42)]);
     // One of another chain by now.
     book.leave_alone(&peer, Duration::from_secs(100));
-    assert_eq!(book.take_unsaved(), Some(vec![]));
+    assert!(book.take_changed());
+    assert_eq!(book.saved(), []);
     assert!(!due(&mut book, 99, 8).contains(&peer));
 }
 

@@ -49,3 +49,27 @@ fn refused_peers_are_so_many_and_the_oldest_is_forgiven() {
     }
     assert_eq!(refused.peers.len(), 3);
 }
+
+#[test]
+fn spammers_outlive_a_restart_for_what_was_left_and_strangers_do_not() {
+    let mut refused = RefusedPeers::new(10, LASTS);
+    let (spammer, other) = (PeerId::random(), PeerId::random());
+    refused.refuse(spammer, Reason::Spam, seconds(5));
+    refused.refuse(other, stranger(), seconds(5));
+    assert_eq!(refused.spammers(seconds(25)).collect::<Vec<_>>(), [(spammer, seconds(40))]);
+    let mut again = RefusedPeers::new(10, LASTS);
+    assert_eq!(again.restore(spammer, seconds(40), seconds(1)), Some(seconds(41)));
+    assert_eq!(again.overdue(seconds(40)), Overdue::default(), "it has no connection that is to end");
+    assert_eq!(again.reason(&spammer), Some(&Reason::Spam));
+    assert_eq!(again.overdue(seconds(41)).forgiven, [spammer]);
+}
+
+#[test]
+fn what_is_restored_is_over_when_it_was_and_no_longer_or_more_than_any_ban() {
+    let mut refused = RefusedPeers::new(3, LASTS);
+    assert_eq!(refused.restore(PeerId::random(), seconds(0), seconds(1)), None);
+    // The clock was put back.
+    assert_eq!(refused.restore(PeerId::random(), seconds(1_000_000), seconds(1)), Some(seconds(61)));
+    let restored = (0..1000).filter_map(|_| refused.restore(PeerId::random(), seconds(9), seconds(1)));
+    assert_eq!(restored.count(), 2);
+}
