@@ -14,7 +14,9 @@
 //!   +----|----------------------------------------------v---------+
 //!   |  Malachite: rounds, votes, write-ahead log, sync, its own libp2p swarm          |
 //!   |     asks our Signer (with its guard file), Verifier and codecs                  |
-//!   +-------------------------------------------------------------+
+//!   +----^--------------------------------------------------------+
+//!        | on loopback, what the gate lets in: named peers' hosts always find a place
+//!   consensus port
 //! ```
 //!
 //! Laws, each with a test: a height is decided as soon as there is work and, without any, one idle time after the
@@ -28,6 +30,7 @@ mod config;
 mod context;
 mod engine;
 mod error;
+mod gate;
 mod guard;
 mod heights;
 mod host;

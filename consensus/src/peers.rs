@@ -11,6 +11,7 @@ use tokio::sync::mpsc;
 
 use crate::engine::{id_of, peer};
 use crate::error::StartError;
+use crate::gate::NamedHosts;
 use crate::heights::PeerHeights;
 
 /// The peers that the engine stays connected to. Cheap to clone.
@@ -18,6 +19,7 @@ use crate::heights::PeerHeights;
 pub struct ConsensusPeers {
     requests: mpsc::Sender<NetworkRequest>,
     heights: PeerHeights,
+    hosts: NamedHosts,
     /// Those of the configuration, which stay whatever is heard.
     named: Arc<[String]>,
 }
@@ -34,15 +36,20 @@ pub enum PeerError {
 }
 
 impl ConsensusPeers {
-    pub(crate) fn new(requests: mpsc::Sender<NetworkRequest>, heights: PeerHeights, named: &[String]) -> Self {
-        Self { requests, heights, named: named.into() }
+    pub(crate) fn new(
+        requests: mpsc::Sender<NetworkRequest>,
+        heights: PeerHeights,
+        hosts: NamedHosts,
+        named: &[String],
+    ) -> Self {
+        Self { requests, heights, hosts, named: named.into() }
     }
 
     fn is_named(&self, address: &str) -> bool {
         self.named.iter().any(|named| named == address)
     }
 
-    /// Stays connected to the peer at this address from now on, and believes how far it says that it is.
+    /// Stays connected to the peer at this address from now on, keeps places for its host, and believes how far it says that it is.
     ///
     /// # Errors
     /// [`PeerError`].
@@ -52,6 +59,7 @@ impl ConsensusPeers {
         if self.is_named(address.to_string().as_str()) {
             return Ok(());
         }
+        self.hosts.add(&address);
         done(NetworkRequest::add_persistent_peer(&self.requests, address).await)
     }
 
@@ -64,6 +72,7 @@ impl ConsensusPeers {
         if self.is_named(address.to_string().as_str()) {
             return Ok(());
         }
+        self.hosts.remove(&address);
         done(NetworkRequest::remove_persistent_peer(&self.requests, address).await)
     }
 }

@@ -1,8 +1,8 @@
 //! Starts the engine and the host, and sees to it that their end is noticed.
 
+use std::convert::Infallible;
 use std::fs::{File, TryLockError};
 use std::future::Future;
-use std::net::TcpListener;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,12 +11,14 @@ use malachite::{Channels, EngineHandle};
 use runtime::crypto::PeerKey;
 use runtime::types::{BlockHash, Height};
 use tokio::sync::{mpsc, oneshot, watch};
+use tokio::task::JoinSet;
 
 use crate::application::{Application, WorkSignal};
 use crate::config::{ConsensusConfig, ValidatorKey, peer_key};
 use crate::context::ChainContext;
 use crate::engine::{self, Plan};
 use crate::error::{EndReason, GuardError, StartError, chain};
+use crate::gate::Gate;
 use crate::heights::PeerHeights;
 use crate::host::{Head, Host, Inputs, Setting};
 use crate::log;
@@ -109,7 +111,7 @@ where
     config.validate()?;
     let folder = &config.data_dir;
     std::fs::create_dir_all(folder).map_err(|source| StartError::Folder { path: folder.clone(), source })?;
-    probe(&config)?;
+    let gate = Gate::open(&config).await?;
     let (genesis, head) = read(&application).await?;
     let signer = match &config.validator {
         Some(validator) => Some(open_signer(validator, genesis, &head, &config)?),
@@ -121,14 +123,15 @@ where
     mend_log(&folder.join(LOG_FILE), head.has_one_validator()).await;
     let heights = PeerHeights::new(engine::named_peers(&config)?);
     let log = folder.join(LOG_FILE);
-    let plan =
-        Plan { config: config.clone(), genesis, signer: signer.clone(), log: log.clone(), heights: heights.clone() };
+    let inside = ConsensusConfig { listen: gate.engine(), ..config.clone() };
+    let plan = Plan { config: inside, genesis, signer: signer.clone(), log: log.clone(), heights: heights.clone() };
     let (channels, engine) = build(plan).await?;
 
     let (alarm, alarms) = mpsc::channel(ALARMS);
     let watcher = tokio::spawn(engine::watch(channels.events, alarm.clone(), engine::quiet(&config)));
     let (stop, stopped) = watch::channel(false);
-    let (ready, mut is_ready) = oneshot::channel();
+    let (ready, listens) = oneshot::channel();
+    let (open, mut is_ready) = oneshot::channel();
     let (end, ended) = watch::channel(None);
     let setting = Setting {
         application,
@@ -144,14 +147,17 @@ where
     };
     let inputs = Inputs { engine: channels.consensus, alarms, stop: stopped };
     let host = Host::new(setting, head, ready);
+    let peers = ConsensusPeers::new(channels.net_requests, heights.clone(), gate.named(), &config.peers);
+    let mut port = JoinSet::new();
+    port.spawn(serve(gate, listens, open));
     tokio::spawn(async move {
         let reason = supervise(host, inputs, engine, alarm).await;
+        port.shutdown().await;
         watcher.abort();
         released(&log).await;
         end.send_replace(Some(reason));
     });
 
-    let peers = ConsensusPeers::new(channels.net_requests, heights.clone(), &config.peers);
     let handle = ConsensusHandle { stop, ended, peer_key: peer_key(&config.network_secret), heights, peers };
     tokio::select! {
         biased;
@@ -164,10 +170,13 @@ where
     }
 }
 
-/// The engine only logs that an address is taken, and then waits for ever.
-fn probe(config: &ConsensusConfig) -> Result<(), StartError> {
-    let address = config.listen;
-    TcpListener::bind(address).map(drop).map_err(|source| StartError::Listen { address, source })
+/// Serves the port once the engine listens and has begun a height.
+async fn serve(gate: Gate, listens: oneshot::Receiver<()>, open: oneshot::Sender<()>) -> Infallible {
+    if listens.await.is_err() {
+        return std::future::pending().await;
+    }
+    open.send(()).ok();
+    gate.serve().await
 }
 
 /// Opens the guard file; makes it only where nothing can have been signed, or the operator takes the blame.
