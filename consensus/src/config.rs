@@ -24,7 +24,9 @@ pub const LOG_DIRECTIVES: &[&str] = &[
     "arc_malachitebft_network[{protocol_version}]=warn",
     "arc_malachitebft_discovery=error",
     "arc_malachitebft_engine=warn",
-    "arc_malachitebft_core_consensus=warn",
+    // A line for each message of anybody that does not decode, is too old, or is signed by nobody known.
+    "arc_malachitebft_engine::network=off",
+    "arc_malachitebft_core_consensus=error",
     "arc_malachitebft_core_driver=warn",
     "arc_malachitebft_core_votekeeper=warn",
     "arc_malachitebft_sync=warn",
