@@ -24,7 +24,9 @@ pub const LOG_DIRECTIVES: &[&str] = &[
     "arc_malachitebft_network[{protocol_version}]=warn",
     "arc_malachitebft_discovery=error",
     "arc_malachitebft_engine=warn",
-    "arc_malachitebft_core_consensus=warn",
+    // A line for each message of anybody that does not decode, is too old, or is signed by nobody known.
+    "arc_malachitebft_engine::network=off",
+    "arc_malachitebft_core_consensus=error",
     "arc_malachitebft_core_driver=warn",
     "arc_malachitebft_core_votekeeper=warn",
     "arc_malachitebft_sync=warn",
@@ -73,8 +75,15 @@ pub struct ConsensusLimits {
     /// From one address, made or being made; the engine's own default of five would refuse the rest of a network on one
     /// machine, and zero everybody.
     pub consensus_connections_per_host: usize,
-    /// Peers. The engine takes four times as many connections, and has as many being made.
+    /// Peers. The port takes four times as many connections, half of them from hosts of named peers.
     pub consensus_peers_in: usize,
+}
+
+impl ConsensusLimits {
+    /// Connections that the port takes, made or being made: as many as the engine has for so many peers.
+    pub(crate) const fn connections(&self) -> usize {
+        self.consensus_peers_in.saturating_mul(4)
+    }
 }
 
 impl Default for ConsensusLimits {

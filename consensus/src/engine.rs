@@ -147,7 +147,8 @@ pub fn settings(config: &ConsensusConfig, genesis: &BlockHash) -> Result<Setting
         discovery: DiscoveryConfig {
             enabled: false,
             num_inbound_peers: config.limits.consensus_peers_in,
-            max_connections_per_ip: config.limits.consensus_connections_per_host,
+            // All come through the port, which has counted them.
+            max_connections_per_ip: config.limits.connections(),
             ip_throttle_duration: Duration::ZERO,
             ..Default::default()
         },

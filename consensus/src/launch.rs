@@ -5,7 +5,7 @@
 
 use std::fs::{File, TryLockError};
 use std::future::Future;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,7 +27,7 @@ use crate::host::{Head, Host, Inputs, Outcome, Setting};
 use crate::newcomer::{Electorate, Stance, Words};
 use crate::peers::ConsensusPeers;
 use crate::signing::ConsensusSigner;
-use crate::start::{probe, read};
+use crate::start::read;
 
 /// Each source of alarms sends one or two.
 const ALARMS: usize = 8;
@@ -211,4 +211,9 @@ async fn released(log: &Path, listen: SocketAddr) {
         tokio::time::sleep(RELEASE_PAUSE).await;
     }
     tracing::warn!(log = %log.display(), %listen, "the consensus log is still locked, or the address taken");
+}
+
+/// The engine only logs that an address is taken, and then waits for ever.
+fn probe(address: SocketAddr) -> Result<(), StartError> {
+    TcpListener::bind(address).map(drop).map_err(|source| StartError::Listen { address, source })
 }

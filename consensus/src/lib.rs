@@ -14,7 +14,9 @@
 //!   +----|----------------------------------------------v---------+
 //!   |  Malachite: rounds, votes, write-ahead log, sync, its own libp2p swarm          |
 //!   |     asks our Signer (with its guard file), Verifier and codecs                  |
-//!   +-------------------------------------------------------------+
+//!   +----^--------------------------------------------------------+
+//!        | on loopback, what the port lets in: named peers' hosts always find a place
+//!   consensus port
 //! ```
 //!
 //! Laws, each with a test: a height is decided as soon as there is work and, without any, one idle time after the
@@ -39,6 +41,7 @@ mod log;
 mod metrics;
 mod newcomer;
 mod peers;
+mod port;
 mod signing;
 mod start;
 mod stream;

@@ -13,6 +13,7 @@ use tokio::sync::{mpsc, watch};
 use crate::engine::{id_of, peer};
 use crate::error::StartError;
 use crate::heights::{PEERS_MAX, PeerHeights};
+use crate::port::NamedHosts;
 
 /// The peers that the engine stays connected to. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -20,6 +21,7 @@ pub struct ConsensusPeers {
     /// Of the engine that runs.
     requests: watch::Sender<mpsc::Sender<NetworkRequest>>,
     heights: PeerHeights,
+    hosts: NamedHosts,
     /// Those of the configuration, which stay whatever is heard.
     named: Arc<[String]>,
     /// Those that were heard of, for the next engine.
@@ -38,8 +40,13 @@ pub enum PeerError {
 }
 
 impl ConsensusPeers {
-    pub(crate) fn new(requests: mpsc::Sender<NetworkRequest>, heights: PeerHeights, named: &[String]) -> Self {
-        Self { requests: watch::Sender::new(requests), heights, named: named.into(), heard: Arc::default() }
+    pub(crate) fn new(
+        requests: mpsc::Sender<NetworkRequest>,
+        heights: PeerHeights,
+        hosts: NamedHosts,
+        named: &[String],
+    ) -> Self {
+        Self { requests: watch::Sender::new(requests), heights, hosts, named: named.into(), heard: Arc::default() }
     }
 
     /// Another engine runs, which was told of [`ConsensusPeers::all`].
@@ -61,7 +68,7 @@ impl ConsensusPeers {
         self.named.iter().any(|named| named == address)
     }
 
-    /// Stays connected to the peer at this address from now on, and believes how far it says that it is.
+    /// Stays connected to the peer at this address from now on, keeps places for its host, and believes how far it says that it is.
     ///
     /// # Errors
     /// [`PeerError`].
@@ -71,6 +78,7 @@ impl ConsensusPeers {
         if self.is_named(address.to_string().as_str()) {
             return Ok(());
         }
+        self.hosts.add(&address);
         self.heard(|heard| heard.len() < PEERS_MAX && heard.insert(address.to_string()));
         let requests = self.requests.borrow().clone();
         done(NetworkRequest::add_persistent_peer(&requests, address).await)
@@ -85,6 +93,7 @@ impl ConsensusPeers {
         if self.is_named(address.to_string().as_str()) {
             return Ok(());
         }
+        self.hosts.remove(&address);
         self.heard(|heard| heard.remove(&address.to_string()));
         let requests = self.requests.borrow().clone();
         done(NetworkRequest::remove_persistent_peer(&requests, address).await)

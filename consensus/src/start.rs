@@ -1,7 +1,7 @@
 //! Starts to agree: what must hold before there is an engine.
 
+use std::convert::Infallible;
 use std::future::Future;
-use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -9,6 +9,7 @@ use malachite::{Channels, EngineHandle};
 use runtime::crypto::PeerKey;
 use runtime::types::{BlockHash, Height};
 use tokio::sync::{oneshot, watch};
+use tokio::task::JoinSet;
 
 use crate::application::{Application, WorkSignal};
 use crate::config::{ConsensusConfig, ValidatorKey, peer_key};
@@ -20,6 +21,7 @@ use crate::host::Head;
 use crate::launch::Launcher;
 use crate::log;
 use crate::peers::ConsensusPeers;
+use crate::port::Port;
 use crate::signing::ConsensusSigner;
 
 /// The engine's write-ahead log, in the data folder.
@@ -102,7 +104,7 @@ where
     config.validate()?;
     let folder = &config.data_dir;
     std::fs::create_dir_all(folder).map_err(|source| StartError::Folder { path: folder.clone(), source })?;
-    probe(config.listen)?;
+    let port = Port::open(&config).await?;
     let (genesis, head) = read(&application).await?;
     let signer = match &config.validator {
         Some(validator) => Some(open_signer(validator, genesis, &head, &config)?),
@@ -114,17 +116,26 @@ where
     mend_log(&folder.join(LOG_FILE), head.has_one_validator()).await;
     let heights = PeerHeights::new(engine::named_peers(&config)?);
     let (stop, stopped) = watch::channel(false);
-    let (ready, mut is_ready) = oneshot::channel();
+    let (ready, listens) = oneshot::channel();
+    let (open, mut is_ready) = oneshot::channel();
     let (end, ended) = watch::channel(None);
     let log = folder.join(LOG_FILE);
+    // The engine listens behind the port.
+    let config = ConsensusConfig { listen: port.engine(), ..config };
     let mut launcher =
         Launcher { application, work, config, genesis, signer, log, heights, stop: stopped, build, launched: 0 };
     let (running, requests) = launcher.launch(head, None, Some(ready)).await?;
     let Launcher { config, heights, .. } = &launcher;
-    let peers = ConsensusPeers::new(requests, heights.clone(), &config.peers);
+    let peers = ConsensusPeers::new(requests, heights.clone(), port.named(), &config.peers);
     let (peer_key, ready_within) = (peer_key(&config.network_secret), config.ready_within);
     let handle = ConsensusHandle { stop, ended, peer_key, heights: heights.clone(), peers: peers.clone() };
-    tokio::spawn(async move { end.send_replace(Some(launcher.run(running, peers).await)) });
+    let mut served = JoinSet::new();
+    served.spawn(serve(port, listens, open));
+    tokio::spawn(async move {
+        let reason = launcher.run(running, peers).await;
+        served.shutdown().await;
+        end.send_replace(Some(reason));
+    });
     tokio::select! {
         biased;
         Ok(()) = &mut is_ready => Ok(handle),
@@ -136,9 +147,13 @@ where
     }
 }
 
-/// The engine only logs that an address is taken, and then waits for ever.
-pub fn probe(address: SocketAddr) -> Result<(), StartError> {
-    TcpListener::bind(address).map(drop).map_err(|source| StartError::Listen { address, source })
+/// Serves the port once the engine listens.
+async fn serve(port: Port, listens: oneshot::Receiver<()>, open: oneshot::Sender<()>) -> Infallible {
+    if listens.await.is_err() {
+        return std::future::pending().await;
+    }
+    open.send(()).ok();
+    port.serve().await
 }
 
 /// Opens the guard file; makes it only where nothing can have been signed, or the operator takes the blame.

@@ -274,7 +274,19 @@ impl Node {
     /// # Errors
     /// If the node serves no metrics, or none of this name.
     pub async fn metric(&self, name: &str) -> anyhow::Result<u64> {
-        let url = format!("{}/metrics", self.metrics_url()?);
+        self.counted("/metrics", name).await
+    }
+
+    /// As [`metric`](Self::metric), of the consensus engine.
+    ///
+    /// # Errors
+    /// The same.
+    pub async fn engine_metric(&self, name: &str) -> anyhow::Result<u64> {
+        self.counted("/metrics/engine", name).await
+    }
+
+    async fn counted(&self, path: &str, name: &str) -> anyhow::Result<u64> {
+        let url = format!("{}{path}", self.metrics_url()?);
         let text = self.http.get(url).timeout(DEADLINE).send().await?.text().await?;
         let value = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
         Ok(value.with_context(|| format!("no {name} in {text}"))?.parse()?)
@@ -330,6 +342,17 @@ impl Node {
         let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).context("no VmHWM in the status")?;
         let kib: u64 = line.trim().trim_end_matches("kB").trim().parse()?;
         Ok(kib * 1024)
+    }
+
+    /// Sockets that the process has, whatever they are for.
+    ///
+    /// # Errors
+    /// If the kernel does not say.
+    pub fn sockets(&self) -> anyhow::Result<usize> {
+        let files = std::fs::read_dir(format!("/proc/{}/fd", self.child.id()))?;
+        // One may be closed while they are looked at.
+        let targets = files.filter_map(|file| std::fs::read_link(file.ok()?.path()).ok());
+        Ok(targets.filter(|target| target.to_string_lossy().starts_with("socket:")).count())
     }
 
     /// SIGKILL, and wait until the process is gone.

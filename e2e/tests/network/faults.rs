@@ -6,80 +6,51 @@ use rand_core::OsRng;
 use runtime::crypto::{KeyPair, Purpose};
 use serde_json::{Value, json};
 
-use crate::world::{FOUR, World};
+use crate::world::{ALL, FOUR, World};
 
 #[tokio::test]
 async fn blocks_go_on_without_one_of_four_stop_without_two_and_there_is_never_a_fork() {
     let mut world = World::new(&FOUR);
-    world.start(&[0, 1, 2, 3]);
-    world.reaches(0, 2).await;
-
-    world.stop(3);
+    world.start(&ALL).reaches(0, 2).await.stop(3);
     let without_one = world.head(0).await;
-    world.reaches(0, without_one + 4).await;
-    assert!(world.agree(&[0, 1, 2]).await >= without_one);
+    assert!(world.grows(0, 4).await.agree(&[0, 1, 2]).await >= without_one);
 
-    world.stop(2);
-    // What was under way with three may still be decided; then votes are sent again and again, and nothing is.
-    let mut without_two = world.head(0).await;
-    let mut sent_again = 0;
-    while sent_again < 3 {
-        world.node(0).wait_for("this node's own is sent again").unwrap();
-        let head = world.head(0).await;
-        sent_again = if head == without_two { sent_again + 1 } else { 0 };
-        without_two = head;
-    }
+    let without_two = world.stop(2).stands_still(0).await;
     assert_eq!(world.agree(&[0, 1]).await, without_two);
 
-    world.start(&[2, 3]);
-    for index in 0..4 {
-        world.reaches(index, without_two + 3).await;
-    }
-    assert!(world.agree(&[0, 1, 2, 3]).await >= without_two + 3);
+    world.start(&[2, 3]).all_reach(&ALL, without_two + 3).await;
+    assert!(world.agree(&ALL).await >= without_two + 3);
 }
 
 #[tokio::test]
 async fn a_network_that_is_killed_all_at_once_goes_on_where_it_was() {
     let mut world = World::new(&FOUR);
-    world.start(&[0, 1, 2, 3]);
-    world.are_recorded(&[0, 1, 2, 3]);
-    let data = bytes(7, 200_000);
-    let receipt = world.submit(0, &data).await;
-    let height = receipt["height"].as_u64().unwrap();
+    let file = world.start(&ALL).are_recorded(&ALL).puts(0, bytes(7, 200_000)).await;
     for round in 0..3 {
-        world.reaches(round, height + 2).await;
-        world.kill(&[0, 1, 2, 3]);
-        world.start(&[0, 1, 2, 3]);
-        let head = world.head(round).await;
-        assert!(head >= height + 2, "{head} is below {height} and 2 that node {round} had");
-        for index in 0..4 {
-            world.reaches(index, head + 2).await;
-        }
+        let before = file.height + 2;
+        let head = world.reaches(round, before).await.kill(&ALL).start(&ALL).head(round).await;
+        assert!(head >= before, "{head} is below {before} that node {round} had");
+        world.all_reach(&ALL, head + 2).await;
     }
-    world.agree(&[0, 1, 2, 3]).await;
-    for index in 0..4 {
-        assert!(world.retrieve(index, &receipt["fileId"]).await == data, "node {index}");
+    world.agree(&ALL).await;
+    for index in ALL {
+        world.retrieves(index, &file).await;
     }
 }
 
 #[tokio::test]
 async fn a_transaction_waits_through_a_restart_until_there_are_enough_validators() {
     let mut world = World::new(&FOUR);
-    world.start(&[0, 1, 2, 3]);
-    world.are_recorded(&[0, 1, 2, 3]);
-    world.kill(&[2, 3]);
+    world.start(&ALL).are_recorded(&ALL).kill(&[2, 3]);
     let hash = transfer(&mut world, 0).await;
     // The other one would tell it again.
-    world.kill(&[0, 1]);
-    world.start(&[0]);
-    let pending = world.node(0).ok("author_pendingTransactions", json!([])).await.unwrap();
-    assert!(pending.as_array().unwrap().iter().any(|waiting| waiting["hash"] == hash), "{pending}");
+    world.kill(&[0, 1]).start(&[0]);
+    assert!(has_waiting(&mut world, 0, &hash).await, "node 0 has lost {hash}");
     world.start(&[1, 2, 3]);
     let mut status = Value::Null;
     while status["status"] != "final" {
-        let head = world.head(0).await;
-        world.reaches(0, head + 1).await;
-        status = world.node(0).ok("chain_getTransaction", json!([hash])).await.unwrap();
+        let asked = json!([hash]);
+        status = world.grows(0, 1).await.node(0).ok("chain_getTransaction", asked).await.unwrap();
     }
     assert_eq!(status["result"]["ok"], json!(true), "{status}");
 }
@@ -87,47 +58,41 @@ async fn a_transaction_waits_through_a_restart_until_there_are_enough_validators
 #[tokio::test]
 async fn who_joins_a_network_that_stands_still_hears_of_what_waits() {
     let mut world = World::new(&FOUR);
-    world.start(&[0, 1, 2, 3]);
-    world.are_recorded(&[0, 1, 2, 3]);
-    world.kill(&[2, 3]);
+    world.start(&ALL).are_recorded(&ALL).kill(&[2, 3]);
     let hash = transfer(&mut world, 0).await;
     let late = world.join(Part::Full);
-    let waits = |pending: &Value| pending.as_array().unwrap().iter().any(|waiting| waiting["hash"] == hash);
-    while !waits(&world.node(late).ok("author_pendingTransactions", json!([])).await.unwrap()) {
+    while !has_waiting(&mut world, late, &hash).await {
         world.node(late).wait_for("status").unwrap();
     }
 }
 
 #[tokio::test]
 async fn a_file_outlives_as_many_holders_as_the_ledger_says_it_does() {
-    let validators = (0..4).map(Part::Validator);
-    let parts: Vec<Part> = validators.chain((0..4).map(Part::Provider)).collect();
+    let parts: Vec<Part> = (0..4).map(Part::Validator).chain((0..4).map(Part::Provider)).collect();
     let mut world = World::new(&parts);
-    world.start(&[0, 1, 2, 3, 4, 5, 6, 7]);
-    world.are_recorded(&[4, 5, 6, 7]);
-    let data = bytes(9, 3_000_000);
-    let receipt = world.submit_over_http(1, &data).await;
-    let file = receipt["fileId"].as_str().unwrap().to_owned();
-    let located = world.node(1).ok("storage_locate", json!([file])).await.unwrap();
-    let survivable = located["survivableProviders"].as_u64().unwrap();
-    assert_eq!(survivable, 2, "{located}");
+    let (everybody, providers) = ([0, 1, 2, 3, 4, 5, 6, 7], [4, 5, 6, 7]);
+    let file = world.start(&everybody).are_recorded(&providers).puts(1, bytes(9, 3_000_000)).await;
+    let located = world.node(1).ok("storage_locate", json!([file.id])).await.unwrap();
+    assert_eq!(located["survivableProviders"], json!(2), "{located}");
     // The holders of the first pieces, whose bytes are those of the file itself.
     let pieces = located["segments"][0]["pieces"].as_array().unwrap();
     let mut gone = Vec::new();
-    for holder in 4..8 {
+    for holder in providers {
         let id = world.peer_id(holder).await;
         if pieces[..2].iter().any(|piece| piece["peerId"] == json!(id)) {
             gone.push(holder);
         }
     }
     world.kill(&gone);
-    let height = receipt["height"].as_u64().unwrap();
-    let left: Vec<usize> = (0..8).filter(|index| !gone.contains(index)).collect();
-    for at in left {
-        world.reaches(at, height).await;
-        let read = world.download_at_once(&[at], &file).await;
-        assert!(read[0] == data, "node {at}");
+    for left in everybody.into_iter().filter(|index| !gone.contains(index)) {
+        world.retrieves(left, &file).await;
     }
+}
+
+/// Whether this transaction waits at the node.
+async fn has_waiting(world: &mut World, index: usize, hash: &Value) -> bool {
+    let pending = world.node(index).ok("author_pendingTransactions", json!([])).await.unwrap();
+    pending.as_array().unwrap().iter().any(|waiting| waiting["hash"] == *hash)
 }
 
 /// Sends a little from Eve, whom no node uses, at this node; the transaction's hash.

@@ -1,6 +1,7 @@
 //! Whole nodes among peers that do not wish them well: each attack stands while the network goes on, and what it may cost
 //! the attacked node is said.
 
+mod consensus;
 mod peers;
 mod ports;
 mod sync;
@@ -35,7 +36,11 @@ struct Besieged {
 impl Besieged {
     /// The network, before anybody attacks it.
     async fn start() -> Self {
-        let mut world = World::new(&FOUR);
+        Self::of(World::new(&FOUR)).await
+    }
+
+    /// This network of four, before anybody attacks it.
+    async fn of(mut world: World) -> Self {
         world.start(&[0, 1, 2, 3]);
         world.are_recorded(&[0, 1, 2, 3]);
         let data = bytes(0, FILE_BYTES);

@@ -1,4 +1,5 @@
-//! A small network that a scenario plays with.
+//! A small network that a scenario plays with. What happens to it and what is expected of it are steps that follow each other
+//! in a sentence: `world.start(&ALL).reaches(0, 5).await.kill(&[3]).start(&[3]).retrieves(3, &file).await`.
 
 use std::collections::BTreeSet;
 
@@ -10,6 +11,19 @@ use serde_json::{Value, json};
 
 /// Four nodes, each a validator and a provider.
 pub const FOUR: [Part; 4] = [Part::Both(0), Part::Both(1), Part::Both(2), Part::Both(3)];
+
+/// The nodes of [`FOUR`].
+pub const ALL: [usize; 4] = [0, 1, 2, 3];
+
+/// A file that was put in.
+pub struct File {
+    /// Its id, as the node said it.
+    pub id: Value,
+    /// The height of the block that records it.
+    pub height: u64,
+    /// What is in it.
+    pub data: Vec<u8>,
+}
 
 /// The nodes of a cluster, those that run and those that do not.
 pub struct World {
@@ -46,13 +60,14 @@ impl World {
     }
 
     /// Starts these nodes at once and waits until each answers.
-    pub fn start(&mut self, indices: &[usize]) {
+    pub fn start(&mut self, indices: &[usize]) -> &mut Self {
         for index in indices {
             self.nodes[*index] = Some(self.cluster.spawn(*index).unwrap());
         }
         for index in indices {
             self.node(*index).is_ready().unwrap();
         }
+        self
     }
 
     /// Starts a node with more arguments than its command has, and waits until it answers.
@@ -81,17 +96,19 @@ impl World {
     }
 
     /// SIGTERM, and waits until it has ended as it should.
-    pub fn stop(&mut self, index: usize) {
+    pub fn stop(&mut self, index: usize) -> &mut Self {
         let status = self.nodes[index].take().expect("it runs").terminate().unwrap();
         assert!(status.success(), "{status}");
+        self
     }
 
     /// SIGKILL to all of these before any is waited for.
-    pub fn kill(&mut self, indices: &[usize]) {
+    pub fn kill(&mut self, indices: &[usize]) -> &mut Self {
         let dying: Vec<_> = indices.iter().filter_map(|index| self.nodes[*index].take()).collect();
         let pids = dying.iter().map(|node| node.pid().to_string());
         assert!(std::process::Command::new("kill").arg("-9").args(pids).status().unwrap().success());
         dying.into_iter().for_each(drop);
+        self
     }
 
     /// Everything that a node has said since its folder was made.
@@ -108,17 +125,53 @@ impl World {
     }
 
     /// Waits until the node has committed `height`.
-    pub async fn reaches(&mut self, index: usize, height: u64) {
+    pub async fn reaches(&mut self, index: usize, height: u64) -> &mut Self {
         while self.head(index).await < height {
             self.node(index).wait_for("height decided").unwrap();
         }
+        self
+    }
+
+    /// Waits until each of these nodes has committed `height`.
+    pub async fn all_reach(&mut self, indices: &[usize], height: u64) -> &mut Self {
+        for index in indices {
+            self.reaches(*index, height).await;
+        }
+        self
+    }
+
+    /// Waits until the node has committed so many more blocks than now.
+    pub async fn grows(&mut self, index: usize, blocks: u64) -> &mut Self {
+        let head = self.head(index).await;
+        self.reaches(index, head + blocks).await
+    }
+
+    /// Waits until the node has committed all that the other one has now.
+    pub async fn catches_up(&mut self, index: usize, with: usize) -> &mut Self {
+        let head = self.head(with).await;
+        self.reaches(index, head).await
+    }
+
+    /// Waits until the node's head has stayed the same while votes were sent again three times; that head. What was under way
+    /// may still be decided before.
+    pub async fn stands_still(&mut self, index: usize) -> u64 {
+        let mut last = self.head(index).await;
+        let mut sent_again = 0;
+        while sent_again < 3 {
+            self.node(index).wait_for("this node's own is sent again").unwrap();
+            let head = self.head(index).await;
+            sent_again = if head == last { sent_again + 1 } else { 0 };
+            last = head;
+        }
+        last
     }
 
     /// Waits until the ledger has the addresses of every provider among these nodes, as each of them sees it.
-    pub fn are_recorded(&mut self, indices: &[usize]) {
+    pub fn are_recorded(&mut self, indices: &[usize]) -> &mut Self {
         for index in indices {
             self.node(*index).has_said("the ledger has this provider and its addresses").unwrap();
         }
+        self
     }
 
     /// Where its storage peer is, with its peer id.
@@ -146,6 +199,11 @@ impl World {
         serde_json::from_slice(&output.stdout).unwrap()
     }
 
+    /// What the node says of how far it is.
+    pub async fn sync_state(&mut self, index: usize) -> Value {
+        self.node(index).ok("system_syncState", json!([])).await.unwrap()
+    }
+
     /// A counter or gauge, by its name and labels as they are served.
     pub async fn metric(&mut self, index: usize, name: &str) -> u64 {
         self.node(index).metric(name).await.unwrap()
@@ -167,6 +225,20 @@ impl World {
             downloads.push(answer);
         }
         futures::future::join_all(downloads).await
+    }
+
+    /// Puts a file of these bytes in at the node, over HTTP.
+    pub async fn puts(&mut self, index: usize, data: Vec<u8>) -> File {
+        let receipt = self.submit_over_http(index, &data).await;
+        File { id: receipt["fileId"].clone(), height: receipt["height"].as_u64().unwrap(), data }
+    }
+
+    /// Checks that the node, once it has the block that records the file, gives it back as it was put in.
+    pub async fn retrieves(&mut self, index: usize, file: &File) -> &mut Self {
+        self.reaches(index, file.height).await;
+        let read = self.download_at_once(&[index], file.id.as_str().unwrap()).await;
+        assert!(read[0] == file.data, "node {index}");
+        self
     }
 
     pub async fn submit(&mut self, index: usize, data: &[u8]) -> Value {
