@@ -66,6 +66,11 @@ impl PeerHeights {
         }
     }
 
+    /// Those that count, if not all do.
+    pub(crate) fn named(&self) -> BTreeSet<PeerId> {
+        self.peers().named.clone()
+    }
+
     /// How far the chain is by what peers say; none if none has said anything. Fewer than a third of them may be lying,
     /// and cannot make it more than it is: as many of the highest heights are not counted.
     #[must_use]

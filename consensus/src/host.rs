@@ -58,11 +58,17 @@ pub struct Setting {
 /// What the host has to do next.
 enum Occasion {
     /// Answer the engine, whose channel may have closed.
-    Asked(Option<AppMsg<ChainContext>>),
+    Asked(Option<Box<AppMsg<ChainContext>>>),
     /// Vote above this height.
     Sure(Height),
     /// Begin the next height.
     Idled,
+}
+
+/// The engine's question where to begin, which is not answered yet.
+struct Unbegun {
+    reply: Reply<(ConsensusHeight, HeightParams<ChainContext>)>,
+    since: Instant,
 }
 
 /// What reaches the host.
@@ -136,7 +142,7 @@ pub struct Host {
     published: u32,
     ready: Option<oneshot::Sender<()>>,
     /// The reply to `ConsensusReady` that is held back while this validator is unsure.
-    unbegun: Option<Reply<(ConsensusHeight, HeightParams<ChainContext>)>>,
+    unbegun: Option<Unbegun>,
 }
 
 impl Host {
@@ -165,13 +171,13 @@ impl Host {
                 // A handle that was dropped stops its engine.
                 _ = inputs.stop.wait_for(|stop| *stop) => return EndReason::Stopped.into(),
                 Some(reason) = inputs.alarms.recv() => return self.name(reason).into(),
-                message = inputs.engine.recv() => Occasion::Asked(message),
+                message = inputs.engine.recv() => Occasion::Asked(message.map(Box::new)),
                 floor = self.is_sure() => Occasion::Sure(floor),
                 () = self.idle_over() => Occasion::Idled,
             };
             let answered = match next {
                 Occasion::Asked(None) => Err(self.last_words(&mut inputs.alarms).await.into()),
-                Occasion::Asked(Some(message)) => self.answer(message).await.map_err(Outcome::from),
+                Occasion::Asked(Some(message)) => self.answer(*message).await.map_err(Outcome::from),
                 Occasion::Sure(floor) => self.settle(floor).await,
                 Occasion::Idled => {
                     self.start_next();

@@ -9,8 +9,9 @@ use malachite::app::types::{LocallyProposedValue, ProposedValue};
 use malachite::{NetworkMsg, Reply};
 use parity_scale_codec::Encode;
 use runtime::types::{BlockHash, Height};
+use tokio::time::Instant;
 
-use super::{Host, answered, proposed};
+use super::{Host, Unbegun, answered, proposed};
 use crate::application::Candidate;
 use crate::context::{ChainContext, ConsensusHeight};
 use crate::error::EndReason;
@@ -29,7 +30,7 @@ impl Host {
         }
         if self.setting.stance == Stance::Unsure {
             tracing::info!("this validator's folder is new: before it votes, it hears how far others are");
-            self.unbegun = Some(reply);
+            self.unbegun = Some(Unbegun { reply, since: Instant::now() });
             return Ok(());
         }
         let height = self.head.next();

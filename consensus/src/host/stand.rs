@@ -4,11 +4,14 @@ use std::time::Duration;
 
 use runtime::types::Height;
 
-use super::{Host, Outcome, answered};
+use super::{Host, Outcome, Unbegun, answered};
 use crate::context::ConsensusHeight;
 use crate::error::{EndReason, chain};
 use crate::newcomer::Stance;
 
+/// So long validators' proofs are waited for before the words of named peers count instead: the engine sends a proof once,
+/// and does not send it again if the connection that it went by ends.
+const PROOFS_WITHIN: Duration = Duration::from_secs(10);
 /// So long is waited, where there are blocks, for more than the fewest words: the highest of these may be a lie.
 const MORE_WORDS: Duration = Duration::from_secs(1);
 
@@ -20,16 +23,24 @@ impl Host {
         let words = &self.setting.words;
         let mut changed = words.watch();
         loop {
-            match (self.setting.stance, words.floor()) {
+            match (self.setting.stance, self.unbegun.as_ref()) {
                 (Stance::Usual, _) => return std::future::pending().await,
-                // One that the engine has not asked yet has nothing to begin.
-                (Stance::Unsure, Some(0)) if self.unbegun.is_some() => return 0,
-                (Stance::Unsure, Some(floor)) if self.unbegun.is_some() => {
-                    tokio::time::sleep(MORE_WORDS).await;
-                    return words.floor().unwrap_or(floor);
+                (Stance::Unsure, Some(unbegun)) => {
+                    let is_late = unbegun.since.elapsed() >= PROOFS_WITHIN;
+                    let named = || words.floor_of(&self.setting.heights.named());
+                    match words.floor().or_else(|| is_late.then(named).flatten()) {
+                        Some(0) => return 0,
+                        Some(floor) => {
+                            tokio::time::sleep(MORE_WORDS).await;
+                            return words.floor().unwrap_or(floor);
+                        }
+                        None => _ = tokio::time::timeout(PROOFS_WITHIN, changed.changed()).await,
+                    }
                 }
-                (Stance::Abstains(before), Some(floor)) if floor < before => return floor,
-                // The sender lives as long as `self`.
+                (Stance::Abstains(before), _) if words.floor().is_some_and(|floor| floor < before) => {
+                    return words.floor().unwrap_or(before);
+                }
+                // One that the engine has not asked yet has nothing to begin. The sender lives as long as `self`.
                 _ => _ = changed.changed().await,
             }
         }
@@ -52,7 +63,7 @@ impl Host {
             _ if floor > self.head.height() => return Err(Outcome::Changed),
             _ => self.setting.stance = Stance::Usual,
         }
-        if let Some(reply) = self.unbegun.take() {
+        if let Some(Unbegun { reply, .. }) = self.unbegun.take() {
             let height = self.head.next();
             tracing::info!(height, "consensus ready");
             answered(reply.send((ConsensusHeight(height), self.height_params())));

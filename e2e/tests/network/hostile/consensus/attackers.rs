@@ -98,7 +98,7 @@ impl Way {
             while let Poll::Ready(stream) = connection.poll_inbound_unpin(context)? {
                 streams.push(stream);
             }
-            while let Poll::Ready(_) = connection.poll_unpin(context)? {}
+            while connection.poll_unpin(context)?.is_ready() {}
             Poll::Pending
         })
         .await
