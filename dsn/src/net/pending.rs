@@ -57,7 +57,7 @@ impl<T> Pending<T> {
         let own = self.hosts.get(&host).map_or(0, BTreeMap::len);
         let gives_way = match host {
             Some(_) if own >= self.per_host => Some(host),
-            _ if self.count >= self.all_max => self.most(),
+            _ if self.count >= self.all_max => self.most_with(host),
             _ => None,
         };
         let given = gives_way.and_then(|host| {
@@ -83,10 +83,14 @@ impl<T> Pending<T> {
         Some(left)
     }
 
-    /// The host that makes the most; of those that make as many, the one whose oldest is older.
-    fn most(&self) -> Option<Host> {
-        let oldest = |of_host: &BTreeMap<u64, T>| of_host.first_key_value().map(|(number, _)| *number);
-        let most = self.hosts.iter().max_by_key(|(_, of_host)| (of_host.len(), Reverse(oldest(of_host))));
+    /// The host that makes the most, counting the one that comes now; of those that make as many, the one whose oldest is
+    /// older.
+    fn most_with(&self, coming: Host) -> Option<Host> {
+        let rank = |host: &Host, of_host: &BTreeMap<u64, T>| {
+            let oldest = of_host.first_key_value().map(|(number, _)| *number);
+            (of_host.len() + usize::from(*host == coming), Reverse(oldest))
+        };
+        let most = self.hosts.iter().max_by_key(|(host, of_host)| rank(host, of_host));
         most.map(|(host, _)| *host)
     }
 }

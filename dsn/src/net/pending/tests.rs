@@ -67,13 +67,14 @@ proptest! {
                 continue;
             }
             let count = |of: Host| inside.iter().filter(|(host, _)| *host == of).count();
-            let most = inside.iter().map(|(host, _)| count(*host)).max().unwrap_or_default();
+            let with = |of: Host| count(of) + usize::from(of == host);
+            let most = inside.iter().map(|(of, _)| with(*of)).max().unwrap_or_default();
             let (own, all) = (count(host), inside.len());
             let is_full = all >= usize::try_from(all_max.max(1)).unwrap();
             let has_share = host.is_some() && own >= usize::try_from(per_host.max(1)).unwrap();
             let expected = match (has_share, is_full) {
                 (true, _) => inside.iter().position(|(of, _)| *of == host),
-                (false, true) => inside.iter().position(|(of, _)| count(*of) == most),
+                (false, true) => inside.iter().position(|(of, _)| with(*of) == most),
                 (false, false) => None,
             };
             let (number, given) = pending.enter(host, ());
