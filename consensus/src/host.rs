@@ -49,6 +49,8 @@ pub struct Setting {
     pub heights: PeerHeights,
     pub words: Words,
     pub stance: Stance,
+    /// How long an unsure validator waits for proofs before it connects anew.
+    pub patience: Duration,
     pub idle: Duration,
     pub timeouts: Timeouts,
     pub part_bytes: u32,
@@ -59,8 +61,8 @@ pub struct Setting {
 enum Occasion {
     /// Answer the engine, whose channel may have closed.
     Asked(Option<Box<AppMsg<ChainContext>>>),
-    /// Vote above this height.
-    Sure(Height),
+    /// Vote above this height; if none, connect anew.
+    Sure(Option<Height>),
     /// Begin the next height.
     Idled,
 }

@@ -29,12 +29,16 @@ use crate::peers::ConsensusPeers;
 use crate::signing::ConsensusSigner;
 use crate::start::read;
 
+/// The engine sends a proof of being a validator once, by the first connection to a peer, and not again if that ends while
+/// another stays: so long the first engine waits for proofs, each later one twice as long as the one before, and none longer
+/// than the second.
+const PATIENCE: [Duration; 2] = [Duration::from_secs(10), Duration::from_secs(300)];
 /// Each source of alarms sends one or two.
 const ALARMS: usize = 8;
 /// An engine that is stopped ends within milliseconds, one that hangs on purpose never does.
 const STOP_WITHIN: Duration = Duration::from_secs(5);
 /// How often a stopped engine's log and address are looked at until it has let go of them, and for how long between.
-const RELEASE_TRIES: u32 = 500;
+const RELEASE_TRIES: u32 = 5_000;
 const RELEASE_PAUSE: Duration = Duration::from_millis(2);
 
 /// What each engine is made from.
@@ -115,6 +119,7 @@ where
             heights: self.heights.clone(),
             words,
             stance,
+            patience: patience(self.launched),
             idle: config.idle,
             timeouts: config.timeouts,
             part_bytes: config.part_bytes,
@@ -148,8 +153,9 @@ where
     async fn go_on(&mut self, peers: &ConsensusPeers) -> Result<Running, StartError> {
         probe(self.config.listen)?;
         let (_, head) = read(&self.application).await?;
-        let (next, requests) = self.launch(head, Some(peers.all()), None).await?;
-        peers.turn_to(requests);
+        let told = peers.all();
+        let (next, requests) = self.launch(head, Some(told.clone()), None).await?;
+        peers.turn_to(requests, told);
         Ok(next)
     }
 
@@ -211,6 +217,12 @@ async fn released(log: &Path, listen: SocketAddr) {
         tokio::time::sleep(RELEASE_PAUSE).await;
     }
     tracing::warn!(log = %log.display(), %listen, "the consensus log is still locked, or the address taken");
+}
+
+/// How long the engine with this number waits for proofs.
+fn patience(launched: u32) -> Duration {
+    let [first, longest] = PATIENCE;
+    first.saturating_mul(2_u32.saturating_pow(launched.saturating_sub(1))).min(longest)
 }
 
 /// The engine only logs that an address is taken, and then waits for ever.

@@ -9,9 +9,8 @@
 //! more than two thirds, one at least is such a validator, if those that lie or have forgotten, this one among them, have
 //! less than a third: so that the lost one voted at no height more than two above the highest of these.
 //!
-//! Validators prove who they are, once for each connection. Where too few proofs come, the words of the peers that are
-//! named, by the configuration or by validators' announcements, count instead: of more than two thirds of them, itself
-//! included.
+//! Validators prove who they are, once for each connection. Where a named peer speaks and its proof does not come, the
+//! engine is started anew, and with it all connections.
 //!
 //! If they all have no block yet, the chain begins, and it votes at once: a chain that begins cannot be told from one whose
 //! first two heights are being decided, and there a validator that is restored can contradict itself.
@@ -198,14 +197,11 @@ impl Words {
         floor(words, *own, *total)
     }
 
-    /// The same by the words of these peers alone, which count alike; none if there are none. For where validators did not
-    /// prove who they are.
-    pub fn floor_of(&self, named: &BTreeSet<PeerId>) -> Option<Height> {
+    /// Whether one of these peers speaks whose proof that it is a validator did not come, where proofs count.
+    pub fn lacks_proof(&self, named: &BTreeSet<PeerId>) -> bool {
         let heard = self.heard();
-        let said = heard.said.iter().filter(|(peer, _)| named.contains(peer));
-        let words = said.map(|(_, height)| Word { power: 1, height: *height }).collect();
-        let total = u64::try_from(named.len()).ok()?.checked_add(1)?;
-        floor(words, 1, total).filter(|_| !named.is_empty())
+        let unproved = |peer: &PeerId| named.contains(peer) && !heard.speaks_for.contains_key(peer);
+        self.electorate.named.is_none() && heard.said.keys().any(unproved)
     }
 
     /// Changes whenever something is heard.

@@ -49,9 +49,16 @@ impl ConsensusPeers {
         Self { requests: watch::Sender::new(requests), heights, hosts, named: named.into(), heard: Arc::default() }
     }
 
-    /// Another engine runs, which was told of [`ConsensusPeers::all`].
-    pub(crate) fn turn_to(&self, requests: mpsc::Sender<NetworkRequest>) {
-        self.requests.send_replace(requests);
+    /// Another engine runs, which was told of these. It is told of those that were heard of meanwhile.
+    pub(crate) fn turn_to(&self, requests: mpsc::Sender<NetworkRequest>, told: Vec<String>) {
+        self.requests.send_replace(requests.clone());
+        let missed: Vec<_> = self.all().into_iter().filter(|address| !told.contains(address)).collect();
+        tokio::spawn(async move {
+            for address in missed.iter().filter_map(|address| peer(address).ok()) {
+                // An engine that has ended again is followed by one that is told of all.
+                let _ = NetworkRequest::add_persistent_peer(&requests, address).await;
+            }
+        });
     }
 
     /// The addresses that an engine stays connected to.

@@ -274,19 +274,7 @@ impl Node {
     /// # Errors
     /// If the node serves no metrics, or none of this name.
     pub async fn metric(&self, name: &str) -> anyhow::Result<u64> {
-        self.counted("/metrics", name).await
-    }
-
-    /// As [`metric`](Self::metric), of the consensus engine.
-    ///
-    /// # Errors
-    /// The same.
-    pub async fn engine_metric(&self, name: &str) -> anyhow::Result<u64> {
-        self.counted("/metrics/engine", name).await
-    }
-
-    async fn counted(&self, path: &str, name: &str) -> anyhow::Result<u64> {
-        let url = format!("{}{path}", self.metrics_url()?);
+        let url = format!("{}/metrics", self.metrics_url()?);
         let text = self.http.get(url).timeout(DEADLINE).send().await?.text().await?;
         let value = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
         Ok(value.with_context(|| format!("no {name} in {text}"))?.parse()?)

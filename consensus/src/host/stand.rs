@@ -9,36 +9,32 @@ use crate::context::ConsensusHeight;
 use crate::error::{EndReason, chain};
 use crate::newcomer::Stance;
 
-/// So long validators' proofs are waited for before the words of named peers count instead: the engine sends a proof once,
-/// and does not send it again if the connection that it went by ends.
-const PROOFS_WITHIN: Duration = Duration::from_secs(10);
 /// So long is waited, where there are blocks, for more than the fewest words: the highest of these may be a lie.
 const MORE_WORDS: Duration = Duration::from_secs(1);
 
 impl Host {
     /// Resolves once enough others have said how far they are, with the height up to which nothing is signed; never for a
     /// node that does not ask. A validator that abstains already goes on listening: the words that it knows may be fewer,
-    /// and one of them a lie.
-    pub(super) async fn is_sure(&self) -> Height {
-        let words = &self.setting.words;
+    /// and one of them a lie. None if another engine has to connect anew, since a proof was lost.
+    pub(super) async fn is_sure(&self) -> Option<Height> {
+        let (words, patience) = (&self.setting.words, self.setting.patience);
         let mut changed = words.watch();
         loop {
             match (self.setting.stance, self.unbegun.as_ref()) {
                 (Stance::Usual, _) => return std::future::pending().await,
-                (Stance::Unsure, Some(unbegun)) => {
-                    let is_late = unbegun.since.elapsed() >= PROOFS_WITHIN;
-                    let named = || words.floor_of(&self.setting.heights.named());
-                    match words.floor().or_else(|| is_late.then(named).flatten()) {
-                        Some(0) => return 0,
-                        Some(floor) => {
-                            tokio::time::sleep(MORE_WORDS).await;
-                            return words.floor().unwrap_or(floor);
-                        }
-                        None => _ = tokio::time::timeout(PROOFS_WITHIN, changed.changed()).await,
+                (Stance::Unsure, Some(unbegun)) => match words.floor() {
+                    Some(0) => return Some(0),
+                    Some(floor) => {
+                        tokio::time::sleep(MORE_WORDS).await;
+                        return Some(words.floor().unwrap_or(floor));
                     }
-                }
+                    None if unbegun.since.elapsed() >= patience && words.lacks_proof(&self.setting.heights.named()) => {
+                        return None;
+                    }
+                    None => _ = tokio::time::timeout(patience, changed.changed()).await,
+                },
                 (Stance::Abstains(before), _) if words.floor().is_some_and(|floor| floor < before) => {
-                    return words.floor().unwrap_or(before);
+                    return Some(words.floor().unwrap_or(before));
                 }
                 // One that the engine has not asked yet has nothing to begin. The sender lives as long as `self`.
                 _ => _ = changed.changed().await,
@@ -47,7 +43,13 @@ impl Host {
     }
 
     /// Writes down up to which height nothing is signed, and begins if that is none.
-    pub(super) async fn settle(&mut self, floor: Height) -> Result<(), Outcome> {
+    pub(super) async fn settle(&mut self, floor: Option<Height>) -> Result<(), Outcome> {
+        let Some(floor) = floor else {
+            tracing::info!(
+                "connecting anew: a named peer says how far it is, and its proof of being a validator did not come"
+            );
+            return Err(Outcome::Changed);
+        };
         let engine = |why: String| Outcome::Ended(EndReason::Engine { why });
         if let Some(signer) = self.setting.unknowing.clone() {
             let written = tokio::task::spawn_blocking(move || signer.set_floor(floor)).await;

@@ -138,17 +138,19 @@ fn a_validator_behind_nodes_that_follow_for_it_asks_those() {
 }
 
 #[test]
-fn named_peers_speak_for_validators_that_do_not_prove_who_they_are() {
+fn a_named_peer_that_speaks_without_a_proof_is_noticed() {
     let words = words_of_first_of_four();
-    let named = BTreeSet::from([peer(1), peer(2), peer(3)]);
-    assert_eq!(words.floor_of(&BTreeSet::new()), None, "nobody to ask is nobody who says that there is no block");
-    words.says(peer(1), 0);
+    let named = BTreeSet::from([peer(1), peer(2)]);
     words.says(peer(9), 0);
-    assert_eq!(words.floor_of(&named), None, "one of three, and a stranger");
-    words.says(peer(2), 0);
-    assert_eq!((words.floor_of(&named), words.floor()), (Some(0), None));
-    words.says(peer(3), 7);
-    assert_eq!(words.floor_of(&named), Some(0), "of more than are needed the highest does not count");
-    words.says(peer(2), 6);
-    assert_eq!(words.floor_of(&named), Some(8));
+    assert!(!words.lacks_proof(&named), "a stranger need not be a validator");
+    words.says(peer(1), 0);
+    assert!(words.lacks_proof(&named));
+    words.proves(peer(1), key(1).public_key());
+    assert!(!words.lacks_proof(&named));
+    words.goes(&peer(1));
+    words.says(peer(1), 0);
+    assert!(words.lacks_proof(&named), "its next connection needs a proof of its own");
+    let behind = Words::new(Electorate::named(named.clone()), 0);
+    behind.says(peer(1), 0);
+    assert!(!behind.lacks_proof(&named), "where names count, proofs do not");
 }

@@ -5,7 +5,7 @@
 //! A swarm cannot end a connection that is being made, so they are made here, in a transport around all ways, and the swarm
 //! is told of those that are made. What gives way is dropped with its socket, whenever its task comes to hear of it.
 
-use super::network::addresses::ip;
+use super::network::addresses::{ip, is_relayed};
 use super::transport::Ways;
 use futures::future::{Ready, ready};
 use libp2p::core::muxing::StreamMuxerBox;
@@ -29,6 +29,10 @@ pub(super) type Host = Option<IpAddr>;
 
 /// The host of an address. Who has one address of IPv6 has the 64 bits behind it.
 pub(super) fn host_of(address: &Multiaddr) -> Host {
+    // It begins with the relay's.
+    if is_relayed(address) {
+        return None;
+    }
     Some(match ip(address)? {
         IpAddr::V6(ip) => IpAddr::V6(Ipv6Addr::from_bits(ip.to_bits() >> 64 << 64)),
         v4 => v4,

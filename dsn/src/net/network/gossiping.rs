@@ -8,12 +8,12 @@ use crate::net::gossip::{
     ANNOUNCEMENT_BYTES_MAX, Acceptance, GRAYLIST, GossipError, Judges, Kind, Quotas, Sender, Topics, TransactionGossip,
     Verdict,
 };
-use crate::net::pending::Host;
 use crate::net::settings::NetworkLimits;
 use bytes::Bytes;
 use libp2p::gossipsub::{self, MessageAcceptance, PublishError};
 use libp2p::{PeerId, Swarm};
 use runtime::types::BlockHash;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc;
@@ -25,9 +25,9 @@ pub(super) struct Gossiping {
     judges: Judges,
     verdicts: mpsc::Receiver<Verdict>,
     quotas: Quotas<PeerId>,
-    of_hosts: Quotas<Host>,
+    of_hosts: Quotas<IpAddr>,
     /// What hosts may send that is invalid.
-    invalid: Quotas<Host>,
+    invalid: Quotas<IpAddr>,
 }
 
 impl Gossiping {
@@ -54,7 +54,9 @@ impl Gossiping {
 
     /// Whether one more of a sender is judged; it counts.
     fn take(&mut self, from: Sender, now: Duration) -> bool {
-        self.invalid.has(&from.host, now) && self.quotas.take(from.peer, now) && self.of_hosts.take(from.host, now)
+        // Those that come through relays have no host in common.
+        let of_host = |host| self.invalid.has(&host, now) && self.of_hosts.take(host, now);
+        self.quotas.take(from.peer, now) && from.host.is_none_or(of_host)
     }
 
     pub(super) fn forget(&mut self, peer: &PeerId) {
@@ -138,10 +140,11 @@ impl Network {
         let score = gossip.peer_score(&from.peer).unwrap_or_default();
         // New peers cost a host nothing: what all of them send counts together.
         if let Some(gossiping) = &mut self.gossiping
-            && gossiping.invalid.take(from.host, now)
-            && !gossiping.invalid.has(&from.host, now)
+            && let Some(host) = from.host
+            && gossiping.invalid.take(host, now)
+            && !gossiping.invalid.has(&host, now)
         {
-            warn!(peer = %from.peer, host = ?from.host, "a host sent too much that is invalid: its messages are not judged for a while");
+            warn!(peer = %from.peer, %host, "a host sent too much that is invalid: its messages are not judged for a while");
         }
         if score < GRAYLIST {
             self.refuse(swarm, from.peer, Reason::Spam);

@@ -7,16 +7,13 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use futures::StreamExt as _;
 use futures::future::BoxFuture;
 use libp2p::core::muxing::{StreamMuxerBox, StreamMuxerExt as _};
 use libp2p::core::transport::{Boxed, DialOpts, ListenerId, PortUse, TransportError, TransportEvent};
 use libp2p::core::{Endpoint, upgrade};
-use libp2p::gossipsub::{self, IdentTopic, MessageAuthenticity};
 use libp2p::identity::Keypair;
 use libp2p::multiaddr::Protocol;
-use libp2p::swarm::{Config, NetworkBehaviour, SwarmEvent};
-use libp2p::{Multiaddr, PeerId, StreamProtocol, Swarm, Transport, identify, noise, yamux};
+use libp2p::{Multiaddr, PeerId, Transport, noise, yamux};
 use tokio::io::AsyncReadExt as _;
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::sync::watch;
@@ -24,8 +21,6 @@ use tokio::task::JoinSet;
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::compat::{Compat, TokioAsyncReadCompatExt as _};
 
-/// How long whoever gossips stays, and what it has to say.
-const STAYS: Duration = Duration::from_secs(600);
 /// How soon whoever was sent away comes again.
 const AGAIN: Duration = Duration::from_millis(50);
 
@@ -144,58 +139,4 @@ impl Flood {
             ended.wait_for(|ended| *ended >= count).await.unwrap();
         }
     }
-}
-
-/// A peer that says it is of the engine's network, and gossips there.
-#[derive(NetworkBehaviour)]
-pub struct Gossiper {
-    identify: identify::Behaviour,
-    pub gossip: gossipsub::Behaviour,
-    /// Who does not take statuses is sent away.
-    statuses: libp2p_stream::Behaviour,
-}
-
-/// The topic of votes and proposals.
-pub fn votes() -> IdentTopic {
-    IdentTopic::new("/consensus")
-}
-
-/// The topic of the parts of blocks.
-pub fn parts() -> IdentTopic {
-    IdentTopic::new("/proposal_parts")
-}
-
-/// A gossiper of the chain with this genesis that gossips with the peer at this address.
-pub async fn gossiper_at(genesis: &str, from: Ipv4Addr, address: &Multiaddr) -> Swarm<Gossiper> {
-    let pair = Keypair::generate_ed25519();
-    let config = gossipsub::ConfigBuilder::default()
-        .max_transmit_size(16 << 20)
-        // What it has to say is said, however long that takes.
-        .publish_queue_duration(STAYS)
-        .connection_handler_queue_len(1 << 14)
-        .build()
-        .unwrap();
-    let mut gossip = gossipsub::Behaviour::new(MessageAuthenticity::Signed(pair.clone()), config).unwrap();
-    for topic in [votes(), parts()] {
-        gossip.subscribe(&topic).unwrap();
-    }
-    let family = format!("/piecewise/{genesis}/consensus/1");
-    let identify = identify::Behaviour::new(identify::Config::new(family, pair.public()));
-    let statuses = libp2p_stream::Behaviour::new();
-    let mut taken = statuses.new_control().accept(StreamProtocol::new("/ax/broadcast/1.0.0")).unwrap();
-    tokio::spawn(async move { while taken.next().await.is_some() {} });
-    let (own, behaviour) = (pair.public().to_peer_id(), Gossiper { identify, gossip, statuses });
-    let config = Config::with_tokio_executor().with_idle_connection_timeout(STAYS);
-    let mut swarm = Swarm::new(transport(from, &pair), behaviour, own, config);
-    swarm.dial(address.clone()).unwrap();
-    // That it gossips is no event.
-    poll_fn(|context| {
-        while let Poll::Ready(Some(event)) = swarm.poll_next_unpin(context) {
-            assert!(!matches!(event, SwarmEvent::ConnectionClosed { .. }), "it is sent away: {event:?}");
-        }
-        let gossips = |topic: IdentTopic| swarm.behaviour().gossip.mesh_peers(&topic.hash()).next().is_some();
-        if gossips(votes()) && gossips(parts()) { Poll::Ready(()) } else { Poll::Pending }
-    })
-    .await;
-    swarm
 }
