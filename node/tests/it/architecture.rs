@@ -58,6 +58,7 @@ const TEST_KEYS: &[(&str, &str, &str)] = &[
     ("chain-spec", "ed25519-dalek", "the presets' peer keys are made from their seeds"),
     ("runtime", "ed25519-dalek", "its own door"),
     ("e2e", "libp2p", "a provider that lies has a peer"),
+    ("e2e", "hyper", "a router that maps ports answers over HTTP"),
     ("e2e", "libp2p-stream", "the same"),
 ];
 
