@@ -7,11 +7,15 @@ use dsn::{HaveError, OpenError, Peer, PeerConfig, PeerTarget};
 use pieces::PieceHash;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU16, AtomicUsize, Ordering};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
-use tokio::task::JoinSet;
+use tokio::task::{JoinSet, yield_now};
 use tokio_util::task::AbortOnDropHandle;
+
+/// Each attacker has a port of its own, of those that the system gives to nobody: a peer of another test dials from the port
+/// at which it listens, and could not while an attacker had it at another address of this machine.
+static NEXT_PORT: AtomicU16 = AtomicU16::new(2_100);
 
 /// Newcomers of each siege, one after the other.
 const NEWCOMERS: u8 = 20;
@@ -31,10 +35,14 @@ impl Siege {
         for host in 1..=hosts {
             for _ in 0..each {
                 let (closed, made) = (Arc::clone(&closed), Arc::clone(&made));
+                let from = (Ipv4Addr::new(127, 0, 3, host), NEXT_PORT.fetch_add(1, Ordering::Relaxed));
                 attackers.spawn(async move {
                     loop {
-                        // What the machine has no port for now, it has later.
-                        let Ok(mut stream) = connect(Ipv4Addr::new(127, 0, 3, host), to).await else { continue };
+                        // The connection before may not have let go of the port yet.
+                        let Ok(mut stream) = connect(from.into(), to).await else {
+                            yield_now().await;
+                            continue;
+                        };
                         made.fetch_add(1, Ordering::Relaxed);
                         while let Ok(1..) = stream.read(&mut [0; 64]).await {}
                         closed.fetch_add(1, Ordering::Relaxed);
@@ -51,10 +59,10 @@ impl Siege {
     }
 }
 
-async fn connect(from: Ipv4Addr, to: SocketAddr) -> std::io::Result<TcpStream> {
+async fn connect(from: SocketAddr, to: SocketAddr) -> std::io::Result<TcpStream> {
     let socket = TcpSocket::new_v4()?;
     socket.set_zero_linger()?;
-    socket.bind((from, 0).into())?;
+    socket.bind(from)?;
     socket.connect(to).await
 }
 
@@ -110,7 +118,7 @@ async fn no_more_connections_are_made_at_once_than_allowed_and_the_newest_are_le
     let to = socket_of(&peer.listen_addresses()[0].to_string());
     let mut made = Vec::new();
     for host in [1, 1, 1, 2, 3, 4, 5] {
-        made.push(connect(Ipv4Addr::new(127, 0, 4, host), to).await.unwrap());
+        made.push(connect((Ipv4Addr::new(127, 0, 4, host), 0).into(), to).await.unwrap());
     }
     // The first gives way to the third of its host, the second to the sixth of all, the third to the last.
     for (number, stream) in made.iter_mut().enumerate().take(3) {
